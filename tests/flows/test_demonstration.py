@@ -36,13 +36,13 @@ async def test_the_demonstration_from_its_command_to_its_files(start: Start) -> 
         await you(product).send(boss["channel_id"], "Make it blue.", reply_to=boss)
         await post_with(product, "I am recorded and can only follow my recording")
         await pressed(product, "Do you approve this plan?", "Approve")
-        await post_with(product, "any answer is right")
+        await post_with(product, "every answer works")
         await pressed(product, "What should fly across her card?", "A whale in a space suit")
         await ended(product)
         await post_with(product, "This was a demonstration")
         await post_with(product, "the auditor's words are recorded")
         answered = await post_with(product, "answered: A whale in a space suit")
-        assert "any answer is right" in answered["content"]
+        assert "every answer works" in answered["content"]
         assert {"card.txt", "card.py", "poem.txt", "picture.txt"} <= attached(product)
         look = product.engine.engine.look
         task = await look.task(1)
