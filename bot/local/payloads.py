@@ -127,7 +127,9 @@ def finish_message(world: World, payload: dict[str, Any]) -> dict[str, Any]:
     if reply is not None and "referenced_message" not in payload and not reply.get("type"):
         payload["referenced_message"] = None
     elif isinstance(payload.get("referenced_message"), dict):
-        finish_message(world, payload["referenced_message"]).pop("guild_id", None)
+        answered = finish_message(world, payload["referenced_message"])
+        for name in ("guild_id", "referenced_message"):  # a reply tells of one message only
+            answered.pop(name, None)
     return payload
 
 

@@ -364,7 +364,8 @@ def request_violations(method: str, template: str, path: str, body: object) -> l
 
 
 _SIMCORDS = re.compile(
-    r"\.(locale|mfa_enabled|verified|summary|guild_id|fail_if_not_exists|parent_id|topic|rate_limit_per_user)"
+    r"\.(locale|mfa_enabled|verified|summary|guild_id|fail_if_not_exists|parent_id|topic|rate_limit_per_user"
+    r"|referenced_message)"
     r" is not documented"
     r"|\.(primary_guild|version|flags) is missing"
     r"|\.\w+ is missing in application"
