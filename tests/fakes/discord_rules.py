@@ -361,22 +361,3 @@ def _broken(rules: tuple[Rule, ...], call: Call) -> list[str]:
 def request_violations(method: str, template: str, path: str, body: object) -> list[str]:
     """Return what a request alone breaks, where the answer is not Discord's form (SimCord in process)."""
     return _broken(REQUESTS, Call(method, path, 200, 0.0, template, body))
-
-
-_SIMCORDS = re.compile(
-    r"\.(locale|mfa_enabled|verified|summary|guild_id|fail_if_not_exists|parent_id|topic|rate_limit_per_user"
-    r"|referenced_message)"
-    r" is not documented"
-    r"|\.(primary_guild|version|flags) is missing"
-    r"|\.\w+ is missing in application"
-    r"|\.(nonce|application_id|description|integration_types) is null"
-    r"|\.(response_message_id|activity_instance_id) is null"
-    r"|\.default_member_permissions is no bits"
-)
-"""Where SimCord's own answers are known to differ; the local Discord corrects them (`bot.local.payloads`)."""
-
-
-def answer_violations(method: str, template: str, path: str, answer: object) -> list[str]:
-    """Return where an answer of SimCord's in this process differs from its documented object."""
-    found = Call(method, path, 200, 0.0, template, None, answer=answer)
-    return [line for line in _broken(ANSWERS[1:], found) if not _SIMCORDS.search(line)]
