@@ -227,6 +227,7 @@ class TurnRunner:
             return given
         if turn.facts.task.refusals >= MAX_REFUSALS and await self._still_refuses(turn):
             raise NotAsked
+        self._refusing.discard(self._place(turn))  # it answered, or somebody has it asked again
         try:
             return await self._ask(turn)
         except ModelBadAnswer as error:
@@ -412,7 +413,7 @@ class TurnRunner:
         state = _after_refusal(turn.facts.agent.model, error)
         ends = state.too_long >= MAX_TOO_LONG or state.refusals >= MAX_REFUSALS
         counted = type(error) is ModelRefused and not error.tell
-        ends = ends or isinstance(error, NotAsked) or (counted and await self._ends_by(turn, error))
+        ends = (counted and await self._ends_by(turn, error)) or isinstance(error, NotAsked) or ends
         detail = f"the model refused: {error}"[:600]
         effects: tuple[Effect, ...] = (self._counting(turn, error),) if counted else ()
         effects += (Notice("refused", "reported", detail, True), GiveUp(detail)) if ends else ()
@@ -447,10 +448,7 @@ class TurnRunner:
 
     async def _still_refuses(self, turn: Turn) -> bool:
         task_id, lane = turn.facts.task.id, self._lane(turn)
-        refuses = await self._parts.db.read(lambda c: still_refuses(c, task_id, lane, MAX_REFUSALS))
-        if not refuses:  # somebody had it asked again, or it answered
-            self._refusing.discard(self._place(turn))
-        return refuses
+        return await self._parts.db.read(lambda c: still_refuses(c, task_id, lane, MAX_REFUSALS))
 
     def _counting(self, turn: Turn, error: ModelRefused) -> CountRefusal:
         lane = self._lane(turn)
