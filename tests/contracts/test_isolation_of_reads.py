@@ -87,6 +87,7 @@ READS: dict[str, tuple[tuple[sa.Table, ...], Callable[[Connection, Side], object
 
 FIRST_AGENT = sa.select(sa.func.min(AGENTS.c.id)).where(AGENTS.c.task_id == GATES.c.task_id).scalar_subquery()
 GIVEN: dict[str, tuple[sa.Table, dict[str, object]]] = {
+    "foreign text": (REVISIONS, {"note": "brought"}),
     "unknown calls": (OUTSIDE_CALLS, {"state": "unknown"}),
     "actions that wait": (GATES, {"kind": "action", "basis": None}),
     "agreed actions": (GATES, {"agent_id": FIRST_AGENT}),
