@@ -1,50 +1,64 @@
 """In which form a message is tried next when Discord refuses the one before; pure.
 
 `plain` is the message as it was written. `smaller` leaves files out and names them. `bot` is the same words
-in the bot's voice. `note` says that Discord does not take the words and attaches them as a file. `bare` says
-so without a file.
+in the bot's voice. `buttonless` leaves the buttons out and says how to answer without them. `note` says that
+Discord does not take the words and attaches them as a file, `file` the same without buttons. `bare` says so
+without a file, `last` without buttons too.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Literal
+from typing import Literal, get_args
 
 from bot.outbox.outcomes import Fault
 from bot.outbox.post import BOT, OutgoingMessage, TextFile
 from bot.personas.faces import face_number
 from bot.texts import outbox as wording
 
-Form = Literal["plain", "smaller", "bot", "note", "bare"]
-FORMS: tuple[Form, ...] = ("plain", "smaller", "bot", "note", "bare")
+Form = Literal["plain", "smaller", "bot", "buttonless", "note", "file", "bare", "last"]
+FORMS: tuple[Form, ...] = get_args(Form)
 
 _NEXT: dict[Fault, dict[Form, Form]] = {
     "size": {"plain": "smaller", "bot": "smaller", "smaller": "bare", "note": "bare"},
     "content": {"plain": "note", "smaller": "note", "bot": "note", "note": "bare"},
+    "components": {
+        "plain": "buttonless",
+        "smaller": "buttonless",
+        "bot": "buttonless",
+        "note": "file",
+        "bare": "last",
+    },
 }
 _OTHERWISE: dict[Form, Form] = {"plain": "bot", "smaller": "bot", "bot": "note", "note": "bare"}
+_WITHOUT_BUTTONS: dict[Form, Form] = {"buttonless": "file", "file": "last"}
 
 
 def next_form(form: Form, fault: Fault) -> Form | None:
     """Return the form to try after `form` was refused for `fault`; None when there is none left."""
-    return _NEXT.get(fault, _OTHERWISE).get(form)
+    return (_NEXT.get(fault, _OTHERWISE) | _WITHOUT_BUTTONS).get(form)
 
 
 def in_form(message: OutgoingMessage, form: Form) -> OutgoingMessage:
-    """Return the message in a form; its buttons, pings and place are kept in each."""
+    """Return the message in a form; its pings and place are kept in each."""
     if form in ("plain", "bot"):
         return message
+    if form == "buttonless":
+        return replace(message, buttons=False)
     if form == "smaller":
         names = ", ".join(f"`{path.replace('`', '')[:60]}`" for path in message.files[:8])
         line = f"\n{wording.TOO_LARGE.format(names=names)}" if names else ""
         return replace(message, files=(), content=message.content + line)
     pings = " ".join(f"<@{ping}>" for ping in message.pings)
-    said = (wording.NOT_TAKEN if form == "note" else wording.NOT_TAKEN_BARE).format(
+    said = (wording.NOT_TAKEN if form in ("note", "file") else wording.NOT_TAKEN_BARE).format(
         name=message.persona or BOT
     )
-    texts = (TextFile(wording.WHOLE_FILE, _words(message)),) if form == "note" else ()
+    texts = (TextFile(wording.WHOLE_FILE, _words(message)),) if form in ("note", "file") else ()
     content = f"{said} {pings}".strip()
-    return replace(message, persona="", face="", content=content, cards=(), texts=texts, files=())
+    buttons = message.buttons and form not in ("file", "last")
+    return replace(
+        message, persona="", face="", content=content, cards=(), texts=texts, files=(), buttons=buttons
+    )
 
 
 def _words(message: OutgoingMessage) -> str:

@@ -73,7 +73,7 @@ class PermissionMissing(Exception):
     """403: a permission is missing."""
 
 
-Fault = Literal["name", "content", "size", "archived", "other"]
+Fault = Literal["name", "content", "size", "archived", "components", "other"]
 """What Discord does not take: the webhook's name, the words, the size, an archived thread, or unknown."""
 
 
@@ -149,6 +149,8 @@ def _fault(error: discord.HTTPException) -> Fault:
         return "archived"
     if error.code in _REFUSED_WORDS or fields & {"content", "embeds"}:
         return "content"
+    if "components" in fields:
+        return "components"
     return "name" if "username" in fields else "other"
 
 

@@ -119,8 +119,8 @@ class TextFile:
 class OutgoingMessage:
     """One message to Discord. `files` are paths in the task's workspace, read when it is sent.
 
-    `ended`: it ends its task's report, and carries the buttons for what comes after. `notice`,
-    `pin`, `continues`: see `Post`.
+    `ended`: it ends its task's report, and carries the buttons for what comes after. Without `buttons` the
+    message says in words what they are for. `notice`, `pin`, `continues`: see `Post`.
     """
 
     task_id: int
@@ -138,6 +138,7 @@ class OutgoingMessage:
     guild_id: int = 0
     roles: tuple[int, ...] = ()
     ended: bool = False
+    buttons: bool = True
     notice: str = ""
     pin: bool = False
     continues: bool = True

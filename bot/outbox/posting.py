@@ -27,6 +27,7 @@ from engine.errors import NotFound
 _log = logging.getLogger(__name__)
 
 FILES = 10
+LABELS = 500
 
 LoadGateButtons = Callable[[int], Awaitable[discord.ui.View | None]]
 """Return the buttons of a gate by its id; None if it is closed."""
@@ -165,8 +166,12 @@ class Posting:
         content = wire.content
         if hook is None and wire.face:
             content = f"**{self._name(wire.persona)}**\n{content}"
+        view = await self._view(wire)
+        if view is not None and not wire.buttons:
+            instead = wording.NO_END_BUTTONS if wire.gate_id is None else _instead_of(view)
+            note, view = f"{note}\n{instead}".strip(), None
         if note:
-            content = f"{content}\n{note}"
+            content = f"{excerpt(content, MESSAGE - len(note) - 1)}\n{note}"
         return RenderedMessage(
             content=excerpt(content, MESSAGE) if len(content) > MESSAGE else content,
             name=self._name(wire.persona) if hook else "",
@@ -178,7 +183,7 @@ class Posting:
             pings=wire.pings,
             roles=wire.roles,
             silent=wire.silent,
-            view=await self._view(wire),
+            view=view,
         )
 
     async def _view(self, wire: OutgoingMessage) -> discord.ui.View | None:
@@ -210,6 +215,14 @@ class Posting:
         lines = [wording.TOO_LARGE.format(names=_names(large))] if large else []
         lines += [wording.MISSING_FILE.format(names=_names(missing))] if missing else []
         return (*kept, *about), "\n".join(lines)
+
+
+def _instead_of(view: discord.ui.View) -> str:
+    """Return the line that says how to answer without the buttons of `view`."""
+    labels = [item.label for item in view.children if isinstance(item, discord.ui.Button) and item.label]
+    return wording.NO_BUTTONS.format(
+        labels=excerpt(discord.utils.escape_markdown(" · ".join(labels)), LABELS)
+    )
 
 
 def _names(paths: list[str]) -> str:

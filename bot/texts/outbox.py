@@ -198,6 +198,8 @@ NOT_TAKEN_BARE = (
     "🚧 Discord rejected a message from **{name}** here, even as a file. It will be in the transcript that "
     "`/task archive` creates after the task ends."
 )
+NO_BUTTONS = "-# Discord rejected the buttons here. Reply to this message instead, with one of: {labels}"
+NO_END_BUTTONS = "-# Discord rejected the buttons here. `/task continue` and `/task files` do the same."
 SAFE_NAME = "Agent {number}"
 NAME_REFUSED = "🔧 Discord rejected the name of an agent here, so it posts as **{name}**."
 

@@ -87,7 +87,7 @@ def trial_lines(trials: Sequence[Trial]) -> list[str]:
     roles: dict[tuple[str, str, bool, str], list[str]] = {}
     for trial in trials:
         facts = trial.facts
-        key = (facts.model, facts.endpoint, trial.ok, f"{trial.said}. {_about(facts)}")
+        key = (facts.model, facts.endpoint, trial.ok, f"{trial.said.rstrip('.')}. {_about(facts)}")
         roles.setdefault(key, []).append(trial.role)
     return [f"{', '.join(names)}: {said}" for (_, _, _, said), names in roles.items()]
 

@@ -72,6 +72,22 @@ async def test_a_gates_buttons_survive_a_refusal(stage: Stage) -> None:
     assert note["components"] and "badlink" in attached(stage, note)
 
 
+@pytest.mark.parametrize("words_too", [False, True])
+async def test_a_question_whose_buttons_are_refused_is_asked_without(stage: Stage, words_too: bool) -> None:
+    """It says what to reply, and a reply is the answer; where its words are refused too, they are a file."""
+    _, boss = await begun(stage)
+    refusal: dict[str, Any] = {"status": 400, "code": 50035, "field": "components"}
+    stage.local.faults.refuse("POST", EVERYWHERE, **refusal, containing="custom_id")
+    if words_too:
+        stage.local.faults.refuse("POST", EVERYWHERE, status=400, code=240000, containing="badlink")
+    stage.engine.raise_gate(boss, "Shall we use badlink?", ("yes", "n*o*"))
+    await stage.drain()
+    (asked,) = [m for m in stage.said("root") if "yes" in m["content"]]
+    assert not asked["components"] and "yes · n\\*o\\*" in asked["content"]
+    assert "badlink" in (attached(stage, asked) if words_too else asked["content"])
+    assert "dropped" not in await stage.outbox.ledger.counts()
+
+
 async def test_too_large(stage: Stage) -> None:
     """The files' message comes without them, naming them."""
     task_id, boss = await begun(stage)
