@@ -261,12 +261,12 @@ class DecisionView:
 class SpendingView:
     """What one person's runs of a task used of one model, or of one server of tools (`kind` "outside").
 
-    `unpriced`: calls that count at a ceiling price, for the real one is not known. `estimated`: calls that
-    count by an estimate, for nobody said what they used.
+    `title`: the task's, or its goal before it has one. `unpriced`: calls that count at a ceiling price, for
+    the real one is not known. `estimated`: calls that count by an estimate, for nobody said what they used.
     """
 
     task_id: int
-    goal: str
+    title: str
     by: str
     kind: Literal["model", "outside"]
     name: str

@@ -19,6 +19,7 @@ FREELY = 10
 CHANNELS = 20
 THREADS = 80
 LONGEST = 100
+SIGNS = 3
 """Characters of a channel's or thread's name (Discord's rule)."""
 
 ORIGIN = 0
@@ -61,13 +62,19 @@ def host(parent_id: int | None, placed: Mapping[int, Placement]) -> int:
     return parent_id if above.kind == "channel" else above.host_id
 
 
+def _slug(name: str) -> str:
+    folded = unicodedata.normalize("NFKC", name).casefold()
+    return re.sub(r"[^\w]+|_", "-", folded).strip("-")[:LONGEST].strip("-")
+
+
 def place_name(name: str, taken: Collection[str] = ()) -> str:
     """Return a name for a channel or thread: lower case, dashes, 1 to 100 characters, not in `taken`.
 
-    Letters and digits of any script stay; nothing in it can mention, link or format.
+    Letters and digits of any script stay; a name of signs alone (emoji) becomes what Unicode calls them.
+    Nothing in it can mention, link or format.
     """
-    folded = unicodedata.normalize("NFKC", name).casefold()
-    slug = re.sub(r"[^\w]+|_", "-", folded).strip("-")[:LONGEST].strip("-") or "group"
+    signs = [unicodedata.name(sign, "") for sign in name if unicodedata.category(sign).startswith("S")]
+    slug = _slug(name) or _slug(" ".join(signs[:SIGNS])) or "group"
     if slug not in taken:
         return slug
     numbered = (f"{slug[: LONGEST - 5].rstrip('-')}-{n}" for n in range(2, 10_000))

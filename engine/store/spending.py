@@ -87,16 +87,16 @@ def spending_of(connection: Connection, space: str, since: float, by: str | None
         sa.func.sum(SPENDING.c.estimated).label("estimated"),
     )
     query = (
-        sa.select(*key, TASKS.c.goal, *summed, *counted)
+        sa.select(*key, TASKS.c.title, TASKS.c.goal, *summed, *counted)
         .join(TASKS, TASKS.c.id == SPENDING.c.task_id)
         .where(wanted)
-        .group_by(*key, TASKS.c.goal)
+        .group_by(*key, TASKS.c.title, TASKS.c.goal)
         .order_by(cost.desc(), tokens.desc(), *key)
     )
     return [
         SpendingView(
             row.task_id,
-            row.goal,
+            row.title or row.goal,
             row.by,
             row.kind,
             row.name,

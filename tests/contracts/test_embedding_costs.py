@@ -14,7 +14,7 @@ from engine.errors import ModelUnavailable
 from engine.events import TaskEnded
 from engine.llm.scripted import call
 from engine.ports import ChatAnswer, ChatRequest, Embedding, Quote, Usage
-from engine.store.core import AGENTS, BUDGETS, MONTHS
+from engine.store.core import AGENTS, BUDGETS, MONTHS, TASKS
 from engine.tools import ToolOptions
 from tests.contracts.conftest import World, ended
 from tests.fakes.cast import View
@@ -96,7 +96,10 @@ async def test_where_a_cap_has_no_room_no_call_is_made_and_words_decide(world: W
     assert "A kitten sat." not in body.report and "the budget has no room" in body.report
     assert embedder.said == []
     assert (await engine.look.task(task)).spend.cost_micros == 3 * CHAT
-    assert {row.name for row in await engine.look.spending("s", 0.0)} == {"scripted"}
+    (spent,) = await engine.look.spending("s", 0.0)
+    assert (spent.name, spent.title) == ("scripted", "g")
+    await world.db.write(lambda c: c.execute(TASKS.update().values(title="Kittens")))
+    assert [row.title for row in await engine.look.spending("s", 0.0)] == ["Kittens"]
 
 
 @pytest.mark.parametrize("world", ["sqlite-local"], indirect=True)

@@ -43,7 +43,7 @@ def report_of(rows: Sequence[SpendingView]) -> Report:
         sum(row.unpriced for row in rows),
         sum(row.estimated for row in rows),
         _by(rows, lambda row: row.by, lambda row: row.by),
-        _by(rows, lambda row: row.task_id, lambda row: row.goal),
+        _by(rows, lambda row: row.task_id, lambda row: row.title),
         _by(rows, lambda row: (row.kind, row.name), lambda row: row.name),
     )
 

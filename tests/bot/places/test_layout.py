@@ -95,3 +95,9 @@ def test_names_are_safe(name: str, taken: set[str]) -> None:
     made = place_name(name, taken)
     assert 1 <= len(made) <= 100 and made not in taken
     assert not set(made) & set(" @#<>:`*_~|/\\\n")
+
+
+def test_a_name_of_emoji_alone_is_called_what_they_are() -> None:
+    """Tasks with such titles have channels that are told apart."""
+    assert place_name("🚀") == "rocket" and place_name("❤️ 🎲") == "heavy-black-heart-game-die"
+    assert place_name("🚀 Boat") == "boat" and place_name(" … ") == "group"
