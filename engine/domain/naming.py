@@ -33,11 +33,15 @@ _GIVEN_ROLES = frozenset(map(name_key, ("boss", "auditor")))
 _PERSON = name_key("person who watches")
 
 
+_EDGES = " .'-"
+"""What a name neither begins nor ends with."""
+
+
 def clean_name(raw: str) -> str:
     """Return a displayable name of letters, digits, space, `.`, `'` and `-`, at most 40; may be empty."""
     text = clean_text(unicodedata.normalize("NFKC", clean_text(raw)))
     text = _UNSAFE.sub(" ", text.replace("_", " "))
-    return " ".join(text.split())[:MAX_NAME].strip(" .'-")
+    return " ".join(text.split())[:MAX_NAME].strip(_EDGES)
 
 
 def is_reserved(name: str) -> bool:
@@ -71,9 +75,9 @@ def unique_name(wanted: str, taken: Collection[str]) -> str:
     when nothing is left."""
     base = clean_name(wanted) or "Agent"
     if is_reserved(base):
-        base = f"Agent called {base}"[:MAX_NAME].strip(" .'-")
+        base = f"Agent called {base}"[:MAX_NAME].strip(_EDGES)
     name, number = base, 2
     while name_key(name) in taken:
-        name = f"{base[: MAX_NAME - 6]} {number}"
+        name = f"{base[: MAX_NAME - 6].rstrip(_EDGES)} {number}"
         number += 1
     return name

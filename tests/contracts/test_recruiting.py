@@ -137,7 +137,8 @@ async def test_a_head_who_gave_very_much_sees_first_what_waits_for_its_review(wo
 
 
 async def test_a_first_assignment_comes_with_the_recruiting(world: World) -> None:
-    """One answer recruits, gives the work with its check, and ends the turn; who has neither is refused."""
+    """One answer recruits, gives the work with its check, and ends the turn; who has neither is refused, and
+    then the turn goes on."""
     heard: list[str] = []
 
     def script(request: ChatRequest) -> ChatAnswer:
@@ -145,14 +146,11 @@ async def test_a_first_assignment_comes_with_the_recruiting(world: World) -> Non
         heard.append(f"{view.name}: {view.last}")
         if view.name == "Ada":
             return call(("submit", {"assignment": view.given, "summary": "done"}))
-        if view.did("recruit"):
+        if view.steps > 1:
             return say("fine")
         ada = {"name": "Ada", "role": "the writer of a.md", "task": "Write a.md.", "command": ["true"]}
         nobody = {"name": "Bob", "role": "idler"}
-        return call(
-            ("recruit", {"members": [nobody]}),
-            ("recruit", {"members": [ada], "wait": True}),
-        )
+        return call(("recruit", {"members": [nobody] if view.steps == 0 else [ada], "wait": True}))
 
     sandbox = FakeSandbox(lambda _: RunResult(0, "ok"))
     engine = await world.start(script, sandbox=sandbox)
@@ -161,8 +159,8 @@ async def test_a_first_assignment_comes_with_the_recruiting(world: World) -> Non
     (work,) = await world.rows(sa.select(ASSIGNMENTS))
     assert (work.title, work.details, work.state) == ("the writer of a.md", "Write a.md.", "submitted")
     assert [request.argv for request in sandbox.requests] == [("true",)]
-    assert [line.split(":")[0] for line in heard] == ["Boss", "Ada", "Boss"]
-    assert "Assignment #1: the writer of a.md" in heard[1]
+    assert [line.split(":")[0] for line in heard] == ["Boss", "Boss", "Ada", "Boss"]
+    assert "Assignment #1: the writer of a.md" in heard[2]
     results = [
         c for row in await world.rows(sa.select(STEPS.c.calls_json)) for c in json.loads(row.calls_json)
     ]
@@ -223,7 +221,8 @@ async def test_words_of_who_waits_are_noted_and_all_others_are_shown(world: Worl
 
 
 async def test_what_an_endpoint_refuses_for_a_role_is_asked_twice_in_a_whole_task(world: World) -> None:
-    """A second member is not asked for the same refusal; once a person writes to it, it is."""
+    """A member of a team that is answered gives up at its first refusal, and the second refusal is the last
+    of the task; once a person writes to who gave up, it is asked again."""
     asked: list[str] = []
 
     def script(request: ChatRequest) -> ChatAnswer:
@@ -240,7 +239,7 @@ async def test_what_an_endpoint_refuses_for_a_role_is_asked_twice_in_a_whole_tas
     engine = await world.start(script)
     await engine.handle(StartTask("g", "me", "here"))
     await world.until(lambda: _both_gave_up(world))
-    assert asked == ["Ada", "Ada"]
+    assert asked == ["Ada", "Bob"]
     bob = await world.scalar(sa.select(AGENTS.c.id).where(AGENTS.c.name == "Bob"))
     await engine.handle(SayToAgent(bob, "It is repaired, try again.", "me", "Me", ref="r"))
     await world.until(lambda: _both_gave_up(world))

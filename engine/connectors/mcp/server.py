@@ -74,7 +74,7 @@ class McpServer:
         )
 
     def connect_again(self) -> None:
-        """Connect again at once: somebody signed in or out."""
+        """Connect again at once, unless that was seen already: somebody signed in or out."""
         self._signs_in = False
         self._again.set()
 
@@ -156,10 +156,14 @@ class McpServer:
                 return
 
     async def _stay(self, connection: Connection) -> None:
-        look_s = LOOK_S if self.config.may_sign_in else None
-        while not (self._stop.is_set() or connection.closed.is_set() or self._again.is_set()):
+        look_s, opened_with = LOOK_S if self.config.may_sign_in else None, self._seen
+        while not (self._stop.is_set() or connection.closed.is_set()):
             await _any_of(self._stop, self._again, connection.closed, connection.changed, seconds=look_s)
-            if (number := await self._look_at_sign_in()) != self._seen:
+            number, again = await self._look_at_sign_in(), self._again.is_set()
+            self._again.clear()
+            if again and number != opened_with:
+                return  # else this sign-in was seen, and it was opened, before the process said so
+            if number != self._seen:
                 self._seen = number  # the connection stays: calls are under way, and requests read it anew
                 await self._now_ready()
             if connection.changed.is_set():

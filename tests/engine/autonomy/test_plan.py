@@ -222,7 +222,7 @@ async def test_outgrowing_the_plan_is_asked_about_once(stage: Stage, attended: b
         plan = await play.until(PlanProposed)
         await play.do(AnswerGate(plan.gate_id or 0, "me", "approve"))
         gate = await play.until(GateRaised, kind="stall")
-        assert "The plan you saw named 10 agents" in gate.question
+        assert "The plan named 10 agents" in gate.question
         await play.do(AnswerGate(gate.gate_id, "me", "retry"))
     assert (await play.end()).report == "grown"
     assert len(play.of(GateRaised, kind="stall")) == int(attended)

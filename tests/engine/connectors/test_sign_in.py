@@ -27,7 +27,7 @@ from engine.secrets import redact
 from tests.engine.connectors.auth_server import Accounts, free_port, guarded_server
 from tests.engine.connectors.test_servers import database
 
-PATIENCE_S = 30.0
+PATIENCE_S = 90.0
 
 
 async def yes() -> bool:
