@@ -96,5 +96,5 @@ def check_contained(attack: Attack, result: RunResult, host: Host) -> None:
 def progress(result: RunResult) -> int:
     """The highest number the program reported as `GOT n`."""
     numbers = [int(line.split()[1]) for line in result.output.splitlines() if line.startswith("GOT ")]
-    assert numbers, result.output
-    return max(numbers)
+    assert numbers or result.ended == "memory", result.output  # stopped before its first word, perhaps
+    return max(numbers, default=0)
