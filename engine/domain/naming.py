@@ -44,6 +44,12 @@ def clean_name(raw: str) -> str:
     return " ".join(text.split())[:MAX_NAME].strip(_EDGES)
 
 
+def address_key(written: str) -> str:
+    """Return the key of whom an agent addresses by the name that it wrote, for a newcomer perhaps: cut and
+    cleaned as names of newcomers are."""
+    return name_key(clean_name(written) or written)
+
+
 def is_reserved(name: str) -> bool:
     """Return whether a name could be taken for the engine, for people, or for a form of address."""
     bare = _bare(name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from engine.domain.effects import Assign, slot_mark
-from engine.domain.naming import name_key
+from engine.domain.naming import address_key
 from engine.domain.outcomes import Assigned, Slot, ToolResult
 from engine.tools.base import WORKERS, Arguments, Tool, ToolContext
 from engine.tools.command_line import Command
@@ -32,7 +32,7 @@ async def assign(context: ToolContext, arguments: AssignArguments) -> ToolResult
     """Stage the assignment and its message. Raises ToolRefused."""
     context.check_not_finished()
     members = await my_members(context)
-    key = name_key(arguments.to)
+    key = address_key(arguments.to)
     if key not in members:
         raise not_mine(arguments.to, members)
     slot = context.slot()

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from engine.domain.effects import Dismiss
-from engine.domain.naming import name_key
+from engine.domain.naming import address_key
 from engine.store.core import AGENTS, AnyRow
 from engine.tools.base import ToolContext, ToolRefused
 
@@ -18,13 +18,13 @@ async def check_names(context: ToolContext, names: list[str]) -> None:
 
     Checks only after a stale commit: the commit itself resolves names, and they are nearly always right.
     """
-    wanted = {name_key(name) for name in names} - set(context.recruited)
+    wanted = {address_key(name) for name in names} - set(context.recruited)
     if not wanted or not context.careful:
         return
     rows = await context.db.read(lambda c: _find(c, context.task.id, wanted))
     active = {row.name_key for row in rows if row.status != "dismissed"}
     for name in names:
-        if name_key(name) in wanted and name_key(name) not in active:
+        if address_key(name) in wanted and address_key(name) not in active:
             raise ToolRefused(await _nobody(context, name), "missing")
 
 

@@ -19,7 +19,7 @@ from engine.domain.effects import (
     SetBudget,
     slot_mark,
 )
-from engine.domain.naming import clean_name, is_foreign_title, is_reserved, is_role, name_key
+from engine.domain.naming import address_key, clean_name, is_foreign_title, is_reserved, is_role, name_key
 from engine.domain.outcomes import Joined, Slot, ToolResult
 from engine.domain.team import Team, too_many
 from engine.tools.base import WORKERS, Arguments, Tool, ToolContext, ToolRefused
@@ -180,11 +180,11 @@ class DismissArguments(Arguments):
 async def dismiss(context: ToolContext, arguments: DismissArguments) -> ToolResult:
     """Stage the dismissal of a member. Raises ToolRefused."""
     members = await my_members(context)
-    if name_key(arguments.name) not in members:
+    if address_key(arguments.name) not in members:
         raise not_mine(arguments.name, members)
-    context.stage(Dismiss(name_key(arguments.name), arguments.reason))
-    context.recruited.pop(name_key(arguments.name), None)
-    return ToolResult(f"{members[name_key(arguments.name)]} has left. Its open assignments are cancelled.")
+    context.stage(Dismiss(address_key(arguments.name), arguments.reason))
+    context.recruited.pop(address_key(arguments.name), None)
+    return ToolResult(f"{members[address_key(arguments.name)]} has left. Its open assignments are cancelled.")
 
 
 class PlannedAgent(Arguments):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from engine.domain.effects import NEW_GROUP, SendMessage
-from engine.domain.naming import GROUP, PEOPLE, name_key
+from engine.domain.naming import GROUP, PEOPLE, address_key, name_key
 from engine.domain.outcomes import ToolResult
 from engine.store.messages import askers_of
 from engine.tools.base import WORKERS, Arguments, Tool, ToolContext, ToolRefused
@@ -23,7 +23,7 @@ class SendMessageArguments(Arguments):
 
 async def send_message(context: ToolContext, arguments: SendMessageArguments) -> ToolResult:
     """Stage the message; the commit delivers it. Raises ToolRefused."""
-    keys = [name_key(name) for name in arguments.to]
+    keys = [address_key(name) for name in arguments.to]
     own = name_key(context.agent.name)
     if keys == [own]:
         raise ToolRefused("That is yourself. Name somebody else.")
@@ -34,7 +34,7 @@ async def send_message(context: ToolContext, arguments: SendMessageArguments) ->
     wakes = arguments.needs_answer or await _is_awaited(context, keys)
     context.stage(
         SendMessage(
-            to=tuple(dict.fromkeys(name_key(name) for name in named)),
+            to=tuple(dict.fromkeys(address_key(name) for name in named)),
             text=arguments.text,
             shown=tuple(dict.fromkeys([*named, *(["human"] * people), *(["group"] * (group is not None))])),
             group_id=group if group is not None else context.agent.group_id,

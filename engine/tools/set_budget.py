@@ -6,7 +6,7 @@ from pydantic import Field
 
 from engine.budget.tree import capped_by
 from engine.domain.effects import SetBudget
-from engine.domain.naming import name_key
+from engine.domain.naming import address_key
 from engine.domain.outcomes import ToolResult
 from engine.tools.base import WORKERS, Arguments, Tool, ToolContext, ToolRefused
 from engine.tools.directory import my_members, not_mine
@@ -27,7 +27,7 @@ async def set_budget(context: ToolContext, arguments: SetBudgetArguments) -> Too
     if {arguments.usd, arguments.tokens, arguments.agents, arguments.minutes} == {None}:
         raise ToolRefused("Give usd, tokens, agents or minutes.")
     members = await my_members(context)
-    key = name_key(arguments.name)
+    key = address_key(arguments.name)
     if key not in members:
         raise not_mine(arguments.name, members)
     if await context.db.read(lambda c: capped_by(c, context.task.id, key)):

@@ -220,6 +220,35 @@ async def test_words_of_who_waits_are_noted_and_all_others_are_shown(world: Worl
     assert noted[0] in [row.said for row in await world.rows(sa.select(STEPS.c.said))]
 
 
+async def test_a_newcomer_is_addressed_by_the_name_its_head_wrote(world: World) -> None:
+    """A name that was cut or cleaned is found by what was written, whatever is done to it."""
+    long = "Ada (the person who keeps all of the accounts of the shop)"
+    said: list[str] = []
+
+    def script(request: ChatRequest) -> ChatAnswer:
+        view = View(request)
+        if view.name != "Boss":
+            return say("fine")
+        said.append(view.last)
+        member = {"name": long, "role": "w", "instructions": "i"}
+        steps = [
+            call(("recruit", {"members": [member]}), ("assign", {"to": long, "title": "a", "details": "d"})),
+            call(("send_message", {"to": [long], "text": "hi"}), ("set_budget", {"name": long, "usd": 0.01})),
+            call(("dismiss", {"name": long, "reason": "done"})),
+        ]
+        return steps[view.steps] if view.steps < len(steps) else say("all said")
+
+    engine = await world.start(script)
+    await engine.handle(StartTask("g", "me", "here"))
+    await world.until(lambda: still(world))
+    rows = await world.rows(sa.select(AGENTS.c.name, AGENTS.c.status).where(AGENTS.c.role == "member"))
+    assert [(row.name, row.status) for row in rows] == [
+        ("Ada the person who keeps all of the acco", "dismissed")
+    ]
+    calls = [c for row in await world.rows(sa.select(STEPS.c.calls_json)) for c in json.loads(row.calls_json)]
+    assert {name: out for _, name, _, out, *_ in calls if "Nobody" in out or "no member" in out.lower()} == {}
+
+
 async def test_what_an_endpoint_refuses_for_a_role_is_asked_twice_in_a_whole_task(world: World) -> None:
     """A member of a team that is answered gives up at its first refusal, and the second refusal is the last
     of the task; once a person writes to who gave up, it is asked again."""
