@@ -76,6 +76,7 @@ async def ours(world: World, config: Path) -> AsyncIterator[McpServers]:
         await made.close()
 
 
+@pytest.mark.soak  # on a busy machine it has timed out, and the cause is not known
 @pytest.mark.parametrize("world", ["postgresql-procrastinate"], indirect=True)
 async def test_a_sign_in_a_renewal_and_a_sign_out_hold_in_every_process(
     world: World, monkeypatch: pytest.MonkeyPatch
