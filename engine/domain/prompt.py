@@ -8,7 +8,7 @@ with its step, so each prompt begins with the agent's whole previous prompt.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cache
 from importlib import resources
@@ -78,16 +78,14 @@ def system_text(task: TaskFacts, agent: AgentFacts, head: str, *, small: bool = 
     return role if small or agent.role == "auditor" else f"{role}\n\n{prompt_text('rules')}"
 
 
-def render_input(facts: StepFacts, *, forgot: bool = False, replayed: Sequence[str] = ()) -> str:
+def render_input(facts: StepFacts, *, forgot: bool = False) -> str:
     """Return the newest user message: the inbox and, at the start of a turn, the state of the work.
 
     `forgot`: earlier steps were just summarised, and with them the messages that carried the assignments.
-    `replayed`: earlier such messages that the prompt holds in full, oldest first; who stands there unchanged
-    is not named again.
     """
     parts = [_messages(facts.inbox), _concerned(facts)] if facts.inbox else []
     if forgot or not facts.agent.in_turn:
-        parts.append(_standing(facts, replayed, whole=forgot))
+        parts.append(_standing(facts, whole=forgot))
     return "\n\n".join(p for p in parts if p)
 
 
@@ -131,30 +129,16 @@ def sender(message: InboxMessage) -> str:
     return "the system" if message.from_kind == "system" else f"agent {name}"
 
 
-def _standing(facts: StepFacts, replayed: Sequence[str], *, whole: bool) -> str:
+def _standing(facts: StepFacts, *, whole: bool) -> str:
     agent = facts.agent
-    lines = [*_people(facts.colleagues, _last_named(replayed)), *_work_lines(agent, facts.work, whole=whole)]
+    lines = [*_people(facts.colleagues), *_work_lines(agent, facts.work, whole=whole)]
     lines += [f"Your todo: [{TODO_MARKS.get(t.status, ' ')}] {clean_line(t.text)}" for t in agent.todo]
     return "[where things stand]\n" + "\n".join(map(foreign_block, lines)) if lines else ""
 
 
-PEOPLE = (("head", "Your head"), ("peer", "Beside you"), ("member", "Your members"))
-
-
-def _last_named(replayed: Sequence[str]) -> dict[str, str]:
-    """Return the newest line of each label of people in earlier messages, as it stands there."""
-    found: dict[str, str] = {}
-    for line in (line for text in replayed for line in text.splitlines()):
-        label = line.strip().partition(":")[0]
-        if any(label == known for _, known in PEOPLE):
-            found[label] = line
-    return found
-
-
-def _people(colleagues: Sequence[Colleague], before: Mapping[str, str]) -> list[str]:
-    """Return whom an agent works with, without lines that stand in `before` already."""
+def _people(colleagues: Sequence[Colleague]) -> list[str]:
     lines = []
-    for relation, label in PEOPLE:
+    for relation, label in (("head", "Your head"), ("peer", "Beside you"), ("member", "Your members")):
         names = [
             f"{c.name} ({clean_line(c.title)})" if c.title else c.name
             for c in colleagues
@@ -162,11 +146,7 @@ def _people(colleagues: Sequence[Colleague], before: Mapping[str, str]) -> list[
         ]
         if names:
             more = f" and {len(names) - MAX_SHOWN} more" if len(names) > MAX_SHOWN else ""
-            line = f"{label}: {', '.join(names[:MAX_SHOWN])}{more}"
-        else:
-            line = f"{label}: nobody any more" if label in before else ""
-        if line and before.get(label) != foreign_block(line):
-            lines.append(line)
+            lines.append(f"{label}: {', '.join(names[:MAX_SHOWN])}{more}")
     return lines
 
 
@@ -218,13 +198,10 @@ def compose(
         kept = [step for step in kept if step.step < offer.before]
     for step in kept:
         messages.extend(replay(step))
-    # Prompts of small models and those that were too long do not hold all of it.
-    whole = [step.input for step in kept] if offer is None and not agent.model.too_long else []
     parts = []
     if facts.inbox or not agent.in_turn or not kept or answered or forgot:
         parts.append(
-            render_input(facts, forgot=forgot, replayed=whole)
-            or (ANSWERED if answered and agent.in_turn else GO_ON)
+            render_input(facts, forgot=forgot) or (ANSWERED if answered and agent.in_turn else GO_ON)
         )
     if offer is not None and offer.hint:
         parts = [part for part in parts if part != ANSWERED] + [offer.hint]

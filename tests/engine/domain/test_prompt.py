@@ -349,22 +349,3 @@ def test_the_kind_of_who_speaks_stands_before_the_name() -> None:
         assert sender(replace(MESSAGE, from_name=name)).startswith("agent ")
     assert sender(replace(MESSAGE, from_kind="person", from_name="agent Bo")).startswith(PERSON)
     assert sender(replace(MESSAGE, from_kind="system", from_name="Ann")) == "the system"
-
-
-def test_who_stands_unchanged_in_a_replayed_message_is_not_named_again() -> None:
-    """The list of colleagues is said once, again when it changed, and that it is empty when all have gone."""
-    first = compose(FACTS, (), 1_000, quote).input
-    past = PastStep(1, first, "I begin.", ())
-    later = replace(FACTS, past=(past,), inbox=())
-    assert "Beside you" in first and "Your assignment #4" in first
-    unchanged = compose(later, (), 1_000, quote).input
-    assert "Beside you" not in unchanged and "Your head" not in unchanged
-    assert "Your assignment #4" in unchanged, "work is said as it stands each time"
-    alone = replace(later, colleagues=tuple(c for c in FACTS.colleagues if c.relation == "head"))
-    gone = compose(alone, (), 1_000, quote).input
-    assert "Beside you: nobody any more" in gone
-    again = replace(later, past=(past, PastStep(2, gone, "I see.", ())))
-    assert "Beside you: Bob (mason)" in compose(again, (), 1_000, quote).input
-    said = (PastStep(1, first, "word " * 900, ()), PastStep(2, "Go on.", "word " * 900, ()))
-    tight = replace(FACTS, past=said, inbox=())
-    assert "Beside you: Bob (mason)" in compose(tight, (), 1_000, quote).input, "summarised with its message"
