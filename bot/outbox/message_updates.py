@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from functools import partial
+from typing import Literal
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -33,6 +34,16 @@ CloseGate = Callable[[int], Awaitable[None]]
 
 Rename = Callable[[int], Awaitable[None]]
 """Give a task's category and first channel its title. Raises the errors of `outcomes`, and NotFound."""
+
+Trouble = Literal["forbidden", "refused", "orphaned"]
+"""Why an update can never be applied: the bot may not, Discord rejects it, or its webhook is gone."""
+
+_SAID: dict[Trouble, tuple[str, str, str]] = {
+    "forbidden": (wording.GATE_STUCK, wording.MARK_FORBIDDEN, "mark-forbidden"),
+    "refused": (wording.GATE_REFUSED, wording.MARK_REFUSED, "mark-refused"),
+    "orphaned": (wording.GATE_ORPHANED, wording.MARK_REFUSED, "mark-refused"),
+}
+"""What is said of a question and of a mark, and the key under which the second is said once."""
 
 
 class MessageUpdates:
@@ -100,15 +111,15 @@ class MessageUpdates:
             return max(self._pace.after(tries), getattr(error, "seconds", 0.0))
         except PermissionMissing as error:
             _log.warning("%s of %s is forbidden: %s", post.kind, post.ref or "a gate", error)
-            await self._notify_channel(entry, wording.GATE_STUCK, wording.MARK_FORBIDDEN)
+            await self._notify_channel(entry, "forbidden")
         except TargetDeleted as error:
             _log.info("%s of %s is skipped: %s", post.kind, post.ref or "a gate", error)
             if error.what == "webhook":
-                await self._notify_channel(entry, wording.GATE_ORPHANED, wording.MARK_REFUSED)
+                await self._notify_channel(entry, "orphaned")
         except Rejected as error:
             _log.warning("%s of %s is refused: %s", post.kind, post.ref or "a gate", error)
             if error.fault != "archived":  # nobody can press or write in a thread that is locked
-                await self._notify_channel(entry, wording.GATE_REFUSED, wording.MARK_REFUSED)
+                await self._notify_channel(entry, "refused")
         except NotFound as error:
             _log.info("%s of %s is skipped: %s", post.kind, post.ref or "a gate", error)
         else:
@@ -124,9 +135,10 @@ class MessageUpdates:
             self._marked.add(channel_id)
             await self._notices.healed(f"mark-forbidden:{channel_id}")
 
-    async def _notify_channel(self, entry: Entry, stuck: str, unmarked: str) -> None:
+    async def _notify_channel(self, entry: Entry, why: Trouble) -> None:
         """People see no mark, or buttons that do nothing: say why where they look, once."""
         post = entry.post
+        stuck, unmarked, mark_key = _SAID[why]
         if post.kind in ("rename", "pin"):
             return  # the old names are still right, and a message is read without a pin
         if post.kind == "close_gate":
@@ -137,9 +149,8 @@ class MessageUpdates:
         channel = self._transport.client.get_channel(channel_id)
         guild = getattr(channel, "guild", None)
         if guild is not None:
-            key = "mark-refused" if unmarked == wording.MARK_REFUSED else "mark-forbidden"
             text = unmarked.format(channel=channel_id)
-            await self._notices.say_in(f"{key}:{channel_id}", guild.id, channel_id, text)
+            await self._notices.say_in(f"{mark_key}:{channel_id}", guild.id, channel_id, text)
 
     async def _do(self, entry: Entry) -> None:
         if entry.post.kind == "close_gate" and entry.post.gate_id is not None:

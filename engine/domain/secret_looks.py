@@ -103,7 +103,7 @@ _BY_FORM = (
     re.compile(r"(?P<keep>)\b(?:ZXlK|eyJr)[\w+/\\=-]{40,}"),
     # A bot's token: its id in base64, a time, a signature. A person's with two factors.
     re.compile(r"(?P<keep>)(?<![\w.-])(?:[\w-]{23,28}\.[\w-]{6,7}\.[\w-]{27,}|mfa\.[\w-]{20,})"),
-    # Chance: letters of both cases with digits among them, longer than names are. Ids of answers are not.
+    # Random: upper and lower case with digits, longer than names are. Ids of answers stay.
     re.compile(
         r"(?P<keep>)(?<![\w+/=-])(?!(?:chatcmpl|req|resp|msg|call|gen|run|sha\d{1,3})[_-])(?=[\w-]{32})"
         r"(?=(?:[A-Z_-]*[^A-Z\W_]+[A-Z]){4})(?=(?:[A-Za-z_-]+\d+){3})[\w-]+"

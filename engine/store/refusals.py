@@ -46,7 +46,7 @@ def cause_of(reason: str) -> str:
 
 
 def count_refusal(connection: Connection, task_id: int, lane: Lane, cause: str, now: float) -> None:
-    """Count a refusal; after an answer of the lane the count begins anew."""
+    """Count a refusal; an answer of the lane resets the count."""
     before = refused_so_far(connection, task_id, lane, cause).times
     here = _of(task_id, INTERVENTIONS.c.subject == _subject(lane, cause))
     values = {"times": before + 1, "at": now}

@@ -164,7 +164,7 @@ class McpServer:
             if again and number != opened_with:
                 return  # else this sign-in was seen, and it was opened, before the process said so
             if number != self._seen:
-                self._seen = number  # the connection stays: calls are under way, and requests read it anew
+                self._seen = number  # calls are under way on this connection, and each request reads the row
                 await self._now_ready()
             if connection.changed.is_set():
                 await _first(self._stop, LIST_AGAIN_S)  # a server may say so over and over

@@ -179,7 +179,7 @@ MOST_USED = ("make a channel", "make a thread", "send by webhook", "send as the 
 async def at_every_act(
     stage: Stage, act: str, answers: list[tuple[int, int]], log: pytest.LogCaptureFixture
 ) -> None:
-    """Meet each answer once or for good at an act: every word stands somewhere, by a persona or the bot."""
+    """Meet each answer once or twice at an act: every word is posted, by a persona or the bot."""
     method, path, holding, does = ACTS[act]
     if act == "make a thread":
         allow(stage, manage_channels=False)

@@ -204,7 +204,7 @@ HOSTS = [
         "www.evil.co.jp/x",
     ],
     *("evil\u3002click/x", "evil\uff0eexample/x", "e\u200bvil.example/x", r"\\evil\x", r"evil.click\x"),
-    *("user:x@evil.click", "install x --index-url evil.page/simple", "<a href=//evil.page/x>"),
+    *("user:x@evil.click", "clone x --mirror evil.page/x", "<a href=//evil.page/x>"),
 ]
 WORDS = [
     *[

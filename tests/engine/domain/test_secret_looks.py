@@ -14,13 +14,13 @@ import pytest
 
 from engine.domain.redact import HIDDEN, Redaction
 
-LETTERS = string.ascii_letters + string.digits
+ALPHANUMERIC = string.ascii_letters + string.digits
 
 
-def chance(length: int) -> str:
-    """Return letters by chance, the same at each run, with digits and both cases among them."""
+def chars(length: int) -> str:
+    """Return random characters, the same at each run: digits, upper and lower case."""
     made = random.Random(length)
-    return "".join(made.choice(LETTERS) for _ in range(length - 4)) + "7aQ4"
+    return "".join(made.choice(ALPHANUMERIC) for _ in range(length - 4)) + "7aQ4"
 
 
 PREFIXES = (
@@ -38,29 +38,29 @@ PREFIXES = (
 @pytest.mark.parametrize("prefix", PREFIXES)
 def test_a_well_known_prefix_is_enough(prefix: str) -> None:
     """Bare in a sentence, with nothing that names it."""
-    secret = prefix + chance(40)
+    secret = prefix + chars(40)
     told = Redaction()(f"The service answered that {secret} was refused.")
     assert told == f"The service answered that {HIDDEN} was refused."
 
 
 HEX = hashlib.sha256(b"sample").hexdigest()[:32]
 FORMS = {
-    "a signed token": "eyJ" + ".".join((chance(20), chance(40), chance(43))),
-    "an encrypted token of five parts": "eyJ" + ".".join(chance(n) for n in (30, 60, 16, 80, 22)),
-    "a bot's token of a messenger": f"7123456789:AA{chance(33)}",
-    "by mail": f"SG.{chance(22)}.{chance(43)}",
+    "a signed token": "eyJ" + ".".join((chars(20), chars(40), chars(43))),
+    "an encrypted token of five parts": "eyJ" + ".".join(chars(n) for n in (30, 60, 16, 80, 22)),
+    "a bot's token of a messenger": f"7123456789:AA{chars(33)}",
+    "by mail": f"SG.{chars(22)}.{chars(43)}",
     "a data platform's": f"dapi{HEX}",
     "a newsletter's": f"{HEX}-us12",
-    "a cloud's client secret": f"{chance(6)[:3]}8Q~{chance(34)}",
-    "a secret key by chance": chance(40),
-    "a hook of a chat": f"https://hooks.slack.com/services/T0{chance(8)}/B0{chance(8)}/{chance(24)}",
-    "a private key": f"-----BEGIN PGP PRIVATE KEY BLOCK-----\n{chance(60)}\n-----END PGP PRIVATE KEY BLOCK",
+    "a cloud's client secret": f"{chars(6)[:3]}8Q~{chars(34)}",
+    "a random secret key": chars(40),
+    "a hook of a chat": f"https://hooks.slack.com/services/T0{chars(8)}/B0{chars(8)}/{chars(24)}",
+    "a private key": f"-----BEGIN PGP PRIVATE KEY BLOCK-----\n{chars(60)}\n-----END PGP PRIVATE KEY BLOCK",
 }
 
 
 @pytest.mark.parametrize("kind", FORMS)
 def test_a_well_known_form_is_enough(kind: str) -> None:
-    """No piece of ten letters of what was written by chance is left."""
+    """No ten characters of a random value are left."""
     told = Redaction()(f"It says {FORMS[kind]} is wrong.")
     assert HIDDEN in told
     kept = told.replace("hooks.slack.com/services", "").replace(HIDDEN, "\n")
@@ -68,7 +68,7 @@ def test_a_well_known_form_is_enough(kind: str) -> None:
     assert not [part for part in random_parts if part in kept and sum(map(str.isdigit, part)) > 1]
 
 
-WORD = chance(24)
+WORD = chars(24)
 NAMED = (
     f"GET /signed-in?code={WORD}&state=x",
     f'{{"code": "{WORD}", "grant_type": "authorization_code"}}',

@@ -44,7 +44,7 @@ async def test_an_unread_mention_has_a_number(page: Page, house: House, browser:
 
 
 async def other_topic(house: House, channel_id: int) -> None:
-    """Change a channel, so that the page hears of it anew."""
+    """Change a channel, so that the page is told of it again."""
     channel = await house.bot.fetch_channel(channel_id)
     assert isinstance(channel, discord.TextChannel)
     await channel.edit(topic="another topic")

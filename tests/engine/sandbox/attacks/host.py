@@ -91,7 +91,7 @@ for name in ["cmdline", "maps", "mem", "stat"]:
     ),
     Attack(
         "use inherited handles",
-        # In a program anew: what was inherited once is inherited again, what this one opened (libffi may keep
+        # In a new program: what was inherited once is inherited again, what this one opened (libffi may keep
         # its library open) is not.
         """
 look = '''
