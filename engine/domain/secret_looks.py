@@ -1,7 +1,6 @@
 """How secrets look that nobody configured here: the name before them, their prefix, their form (pure).
 
 What a pattern matches is hidden but for its group `keep`. A word of an ordinary error is to stay.
-Compared with a scanner's public rules: of 116 that name a form, 96 are found in all samples made of them.
 """
 
 from __future__ import annotations
