@@ -8,11 +8,12 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from engine.connectors.ledger import is_unknown
+from engine.domain.addresses import carried_by
 from engine.domain.guard import Circumstances
 from engine.domain.outside import WEB
 from engine.ports import OutsideTool
 from engine.store.addresses import bases_of
-from engine.store.core import GATES, MEMORIES, OUTSIDE_CALLS, PACKAGES, REVISIONS, TASKS
+from engine.store.core import GATES, MEMORIES, OUTSIDE_CALLS, PACKAGES, REVISIONS, TASKS, loads
 
 _answered = (OUTSIDE_CALLS.c.state == "done") | OUTSIDE_CALLS.c.failed
 """Calls whose tool said something: its answer, or its words about a call that it did not carry out."""
@@ -31,10 +32,12 @@ def circumstances(
     packages = _first(connection, PACKAGES.c.at, PACKAGES.c.task_id == task_id)
     remembered = 0.0 if _remembers(connection, task_id) else None
     private = 0.0 if _remembers(connection, task_id, OUTSIDE_CALLS.c.server != WEB) else None
+    private_at = _earliest(files, elsewhere, private)
     return Circumstances(
         foreign_at=_earliest(files, answer, packages, remembered),
         others_at=_earliest(files, others, packages, remembered),
-        private_at=_earliest(files, elsewhere, private),
+        private_at=private_at,
+        marks=() if private_at is None else _marks(connection, task_id, tool.server, private_at),
         agreed_at=_agreed_at(connection, task_id, tool),
         unknown=is_unknown(connection, task_id, digest),
         bases=bases_of(connection, task_id, addresses),
@@ -47,6 +50,18 @@ def holds_foreign(connection: Connection, task_id: int) -> bool:
     brought = sa.select(REVISIONS.c.id).where(REVISIONS.c.task_id == task_id, REVISIONS.c.note == "brought")
     found = any(connection.execute(query.limit(1)).first() is not None for query in (answered, brought))
     return found or _remembers(connection, task_id)
+
+
+def _marks(connection: Connection, task_id: int, server: str, since: float) -> tuple[tuple[str, ...], ...]:
+    """Return the short numbers and the like of each call to a server that no person saw, in their order."""
+    made = sa.select(OUTSIDE_CALLS.c.arguments_json).where(
+        OUTSIDE_CALLS.c.task_id == task_id,
+        OUTSIDE_CALLS.c.server == server,
+        OUTSIDE_CALLS.c.gate_id.is_(None),
+        OUTSIDE_CALLS.c.created_at >= since,
+    )
+    texts = connection.execute(made.order_by(OUTSIDE_CALLS.c.id)).scalars()
+    return tuple(marks for text in texts if (marks := carried_by(loads(text)).marks))
 
 
 def _first(

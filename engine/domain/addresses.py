@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Any, Literal
 from urllib.parse import unquote
@@ -217,13 +217,21 @@ def is_public(ip: IPv4Address | IPv6Address) -> bool:
 @dataclass(frozen=True, slots=True)
 class Carried:
     """What the arguments of a call can carry: addresses, and whether there is anything else that could say
-    something: other words, long or many numbers, names of arguments that the tool does not have."""
+    something: other words, long or many numbers, names of arguments that the tool does not have.
+
+    `marks`: short numbers, yes and no, nothing. A few are how a tool is used; a row of them is a text, also
+    over many calls.
+    """
 
     addresses: tuple[str, ...]
     words: bool
+    marks: tuple[str, ...] = field(default=(), compare=False)
 
 
-_SHORT_NUMBER, _FEW = 1_000_000, 3
+_SHORT_NUMBER = 10_000
+FEW = 3
+"""Marks, in one call or as they change over many, that say next to nothing."""
+
 _INVISIBLE = (0xAD, *range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2060, 0x2065), 0xFEFF)
 _SCHEMES = (
     r"https?|wss?|s?ftps?|tftp|ssh|sftp|git|svn|hg|rsync|gopher|dict|ldaps?|mailto|xmpp|sips?|stuns?|turns?|telnet"
@@ -271,7 +279,7 @@ def carried_by(arguments: Mapping[str, Any], names: Collection[str] | None = Non
     """
     addresses: dict[str, None] = {}
     words = names is not None and any(name not in names for name in arguments)
-    marks = 0  # numbers, yes and no, nothing: a few are how a tool is used, a row of them is a text
+    marks: list[str] = []
     for leaf in _leaves(arguments):
         if isinstance(leaf, str) and _looks_like_one(leaf):
             found = addresses_in_text(leaf)
@@ -280,10 +288,10 @@ def carried_by(arguments: Mapping[str, Any], names: Collection[str] | None = Non
         elif isinstance(leaf, str) and leaf.strip():
             words = True
         else:
-            marks += 1
+            marks.append(repr(leaf))
             long = isinstance(leaf, float) or (isinstance(leaf, int) and abs(leaf) >= _SHORT_NUMBER)
-            words = words or marks > _FEW or long
-    return Carried(tuple(addresses), words)
+            words = words or len(marks) > FEW or long
+    return Carried(tuple(addresses), words, tuple(marks))
 
 
 def _is_whole(leaf: str, address: str) -> bool:

@@ -2,7 +2,8 @@
 
 Text from outside may tell agents to send out what they know. So once a task has read any, what could carry
 data out needs a person: calls that change something, addresses that nobody gave the task, words that a search
-passes on, and the choice among a page's links, in tasks that hold something to tell.
+passes on (in pieces over many calls, too), and the choice among a page's links, in tasks that hold something
+to tell.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from engine.domain.addresses import AddressBasis, AddressRules, BadAddress, carried_by, normal_address
+from engine.domain.addresses import FEW, AddressBasis, AddressRules, BadAddress, carried_by, normal_address
 from engine.ports import OutsideTool, Policy
 
 AskReason = Literal["policy", "again", "foreign", "address", "words", "links"]
@@ -29,8 +30,9 @@ class Circumstances:
     `foreign_at`: the task first held text from outside; `others_at`: such text that is no answer of this very
     tool. `private_at`: files of people, or answers of other servers, which may know what the web does not.
     `agreed_at`: people were last asked and agreed to the tool for the rest of the task. `unknown`: exactly
-    this call was made before and nobody knows whether it happened. `bases`: where the addresses of the call
-    occurred; those that are not in it occurred nowhere.
+    this call was made before and nobody knows whether it happened. `marks`: those of each call to this server
+    (`Carried.marks`) that nobody saw, since the task had something to tell. `bases`: where the addresses of
+    the call occurred; those that are not in it occurred nowhere.
     """
 
     foreign_at: float | None = None
@@ -38,6 +40,7 @@ class Circumstances:
     private_at: float | None = None
     agreed_at: float | None = None
     unknown: bool = False
+    marks: tuple[tuple[str, ...], ...] = ()
     bases: Mapping[str, AddressBasis] | None = None
 
 
@@ -118,12 +121,22 @@ def _leaving(
     if now.foreign_at is None or now.private_at is None:
         return None
     since = max(now.others_at or 0.0, now.private_at)
-    if not tool.known_addresses and carried_by(arguments, tool.parameters.get("properties", {})).words:
+    carried = carried_by(arguments, tool.parameters.get("properties", {}))
+    if not tool.known_addresses and (carried.words or _in_pieces(carried.marks, now.marks)):
         return Decision("ask", "words") if _anew(now, since) else None
     followed = [
         one for one in addresses if (now.bases or {}).get(one) == "page" and not guard.rules.allows(one)
     ]
     return Decision("ask", "links") if followed and _anew(now, since) else None
+
+
+def _in_pieces(marks: tuple[str, ...], before: Sequence[tuple[str, ...]]) -> bool:
+    """Return whether numbers and the like go on to say something over several calls; what stays as it was in
+    the call before says nothing."""
+    said, last = 0, tuple[str, ...]()
+    for each in (*before, marks):
+        said, last = said + (len(each) if each != last else 0), each
+    return bool(marks) and marks != (before[-1] if before else ()) and said > FEW
 
 
 def _anew(now: Circumstances, since: float | None) -> bool:

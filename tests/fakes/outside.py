@@ -46,13 +46,13 @@ class Shop:
 
     async def call(self, tool: OutsideTool, arguments: Mapping[str, Any]) -> OutsideAnswer:
         """Count the call, then do as told."""
-        self.made.append((tool.tool, arguments["item"]))
+        self.made.append((tool.tool, arguments.get("item")))
         self.arrived.set()
         if tool.tool in self.hangs:
             await asyncio.Event().wait()
         if self._behave is not None:
             return self._behave(tool.tool, arguments)
-        return OutsideAnswer(f"{tool.tool} {arguments['item']}: done", addresses=("shop://counter",))
+        return OutsideAnswer(f"{tool.tool} {arguments.get('item')}: done", addresses=("shop://counter",))
 
     async def start(self) -> None:
         """Nothing to start."""

@@ -94,6 +94,21 @@ def test_words_ask_where_there_is_something_to_tell() -> None:
     assert case(READS, {"q": "tea"}, BOTH, on=False) == "allow"
 
 
+def test_numbers_in_pieces_over_many_calls_are_words() -> None:
+    """As they change; what stays as it was says nothing, and neither does a call without any."""
+    paged = replace(BOTH, marks=(("1",), ("2",), ("3",)))
+    assert case(READS, {"page": 3}, paged) == "allow"
+    assert case(READS, {"page": 4}, paged) == "ask words"
+    assert case(READS, {"url": A}, replace(paged, bases={A: "search"})) == "allow"
+    assert case(READS, {"page": 4}, replace(paged, agreed_at=30.0)) == "allow"
+    assert case(READS, {"page": 4}, replace(paged, private_at=None)) == "allow"
+    same = replace(BOTH, marks=(("5000", "True"),) * 40)
+    assert case(READS, {"n": 5_000, "raw": True}, same) == "allow"
+    assert case(READS, {"n": 5_000, "raw": False}, same) == "ask words"
+    turns = replace(BOTH, marks=(("True",), ("False",)) * 2)
+    assert case(READS, {"raw": True}, turns) == "ask words"
+
+
 def test_the_choice_among_links_asks_where_there_is_something_to_tell() -> None:
     """Results and people's addresses do not; nor does a host that the operator allows."""
     page: dict[str, AddressBasis] = {A: "page"}
