@@ -108,3 +108,28 @@ def test_the_store_is_only_a_store() -> None:
     above = ("engine.handlers", "engine.steps", "engine.budget", "engine.monitoring", "engine.lifecycle")
     for path in modules("engine/store"):
         assert not [name for name in imported(path) if name.startswith(above)], path
+
+
+SENDERS = {"send", "reply", "send_message", "create_thread"}
+
+
+def test_no_words_are_posted_with_previews() -> None:
+    """Discord fetches the addresses in a post for previews, so one could carry out what an agent knows.
+
+    Whatever the bot posts in words says that there are none.
+    """
+    found = []
+    for path in modules("bot"):
+        if path.is_relative_to(ROOT / "bot/local"):
+            continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if (
+                isinstance(node, ast.Call)
+                and isinstance(node.func, ast.Attribute)
+                and node.func.attr in SENDERS
+            ):
+                named = {keyword.arg for keyword in node.keywords}
+                has_words = bool(node.args) or "content" in named
+                if has_words and "suppress_embeds" not in named:
+                    found.append(f"{path.relative_to(ROOT)}:{node.lineno}")
+    assert found == []

@@ -46,7 +46,7 @@ class OutageNotice:
             interaction, _ = self._watched.pop(task_id)
             text = texts.MODEL_WAITING.format(id=task_id, reason=cut(escape(self._waiting[task_id]), 600))
             try:
-                await interaction.followup.send(text, ephemeral=True)
+                await interaction.followup.send(text, ephemeral=True, suppress_embeds=True)
             except UNDELIVERED as error:
                 log.warning(
                     "could not notify the person who started task %s of the outage: %s", task_id, error

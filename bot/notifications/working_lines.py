@@ -167,7 +167,9 @@ class WorkingLines:
             line.changed_at = float("-inf")
             return
         self._limiter.spend(key, now)
-        message = await channel.send(text, silent=True, allowed_mentions=discord.AllowedMentions.none())
+        message = await channel.send(
+            text, silent=True, suppress_embeds=True, allowed_mentions=discord.AllowedMentions.none()
+        )
         line.message_id, line.text = message.id, text
         await self._records.set_fact(f"{FACT}{place}", str(message.id))
 

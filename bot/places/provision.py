@@ -342,7 +342,11 @@ class Provision:
 
         async def make(title: str) -> discord.Thread:
             made = await forum.create_thread(
-                name=title, content=text, applied_tags=tags, auto_archive_duration=WEEK
+                name=title,
+                content=text,
+                applied_tags=tags,
+                auto_archive_duration=WEEK,
+                suppress_embeds=True,
             )
             return made.thread
 

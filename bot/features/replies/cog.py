@@ -622,7 +622,9 @@ class RepliesCog(commands.Cog):
             return
         self._told.add(key)
         try:
-            await message.reply(words, mention_author=False, silent=True, view=view or MISSING)
+            await message.reply(
+                words, mention_author=False, silent=True, suppress_embeds=True, view=view or MISSING
+            )
         except UNDELIVERED as error:
             log.warning("it is said later what became of message %s: %s", message.id, error)
             if message.guild is not None:

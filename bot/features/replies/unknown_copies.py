@@ -46,7 +46,7 @@ async def ask_whose(bot: discord.Client, notices: Notices, channel_id: int, copi
     view = discord.ui.View(timeout=None)
     view.add_item(PassOnButton(copies[0], copies[-1]))
     try:
-        await bot.get_partial_messageable(channel_id).send(text, view=view, silent=True)
+        await bot.get_partial_messageable(channel_id).send(text, view=view, silent=True, suppress_embeds=True)
     except discord.Forbidden:
         await notices.say_in(f"whose:{copies[-1]}", guild_id, channel_id, text)
 

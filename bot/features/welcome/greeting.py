@@ -25,12 +25,20 @@ async def offer(message: discord.Message, words: str, parts: Parts) -> None:
     goal = words.strip()
     if not goal and not message.attachments:
         await message.reply(
-            welcome_text(alone=parts.alone), view=welcome_view(), mention_author=False, silent=True
+            welcome_text(alone=parts.alone),
+            view=welcome_view(),
+            mention_author=False,
+            silent=True,
+            suppress_embeds=True,
         )
         return
     guild_id = message.guild.id if message.guild is not None else 0
     number = await keep_offer(parts, guild_id, goal, message.attachments)
     shown = cut(defused(goal), SHOWN) or ", ".join(file.filename for file in message.attachments)
     await message.reply(
-        texts.OFFER.format(goal=shown), view=welcome_view(number), mention_author=False, silent=True
+        texts.OFFER.format(goal=shown),
+        view=welcome_view(number),
+        mention_author=False,
+        silent=True,
+        suppress_embeds=True,
     )
