@@ -1,5 +1,6 @@
 """Fetch wheels with pip, as a program that may download and nothing else.
 
+What it chose is read from its report, which is data: versions, and whether their authors withdrew them.
 `--only-binary=:all:` keeps pip from building anything; what it leaves besides wheels is refused. Its own
 settings of the machine (index, proxy, certificates) hold, no other ones.
 """
@@ -7,6 +8,7 @@ settings of the machine (index, proxy, certificates) hold, no other ones.
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import re
 import signal
@@ -16,7 +18,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
+from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from engine.errors import Invalid, Refusal
@@ -33,18 +35,54 @@ _NONE = re.compile(r"No matching distribution found for ([^\s;(]+)")
 _NAME = re.compile(r"[A-Za-z0-9._-]+")
 _SOURCE = re.compile(r"No sources permitted for ([A-Za-z0-9._-]+):")
 _ABSENT = re.compile(r"404 Client Error: [^\n]*?/([A-Za-z0-9._-]+)/? - skipping")
-_WITHDRAWN = re.compile(r"yanked version: '([A-Za-z0-9._-]+)' candidate")
-_TRIED = re.compile(r"Downloading (?:\S*/)?([^\s/]+\.whl)(?:\.metadata)?\s")
 
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
     """The wheels of one fetch. By canonical name: `withdrawn` by their authors, though they can be had, and
-    `older` than one that was tried first, and did not fit or needs what has no wheel."""
+    `older` than the newest that there is for who asked, which does not fit or needs what has no wheel."""
 
     wheels: tuple[Path, ...]
     withdrawn: frozenset[str] = frozenset()
     older: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """A package that pip chose, as its report says."""
+
+    name: str
+    version: str
+    is_withdrawn: bool
+    is_requested: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Pip:
+    """Pip for the interpreter `python`, in a folder of its own, with at most `most` bytes there."""
+
+    python: Path
+    folder: Path
+    most: int
+    index: str
+
+    async def choose(self, wanted: Sequence[str], *options: str) -> tuple[Chosen, ...]:
+        """Return what pip would install. Raises Invalid."""
+        report = self.folder / "report.json"
+        words = ["install", "--dry-run", "--ignore-installed", "--report", str(report), *options]
+        await self.run(words, wanted, wanted)
+        return chosen_in(await asyncio.to_thread(report.read_bytes))
+
+    async def run(self, command: Sequence[str], given: Sequence[str], wanted: Sequence[str]) -> None:
+        """Run a command on the packages `given`. Raises Invalid with one sentence and the next step."""
+        words = [sys.executable, "-I", "-m", "pip", "--python", str(self.python), *command]
+        words += ["--only-binary=:all:", "--no-cache-dir", "--no-input", "--disable-pip-version-check"]
+        words += ["--no-color", "-vv", "--retries", "1", "--timeout", "20"]
+        words += [*(["--index-url", self.index] if self.index else []), "--", *given]
+        done, said = await _run(words, self.folder, self.folder / "tmp", self.most)
+        if not done:
+            why = _why(said, wanted)
+            raise Invalid(why.reason, why.next_step)
 
 
 async def fetch_wheels(
@@ -54,47 +92,37 @@ async def fetch_wheels(
 
     Raises Invalid with one sentence and the next step.
     """
-    out, temporary = folder / "out", folder / "tmp"
+    out = folder / "out"
     out.mkdir()
-    temporary.mkdir()
+    (folder / "tmp").mkdir()
     fixed = folder / "constraints.txt"
     fixed.write_text("".join(f"{line}\n" for line in constraints))
-    words = [sys.executable, "-I", "-m", "pip", "--python", str(python), "download", "--only-binary=:all:"]
-    words += [
-        "--no-cache-dir",
-        "--no-input",
-        "--disable-pip-version-check",
-        "--no-color",
-        "-vv",
-        "--retries",
-        "1",
-    ]
-    words += ["--timeout", "20", "-d", str(out), "-c", str(fixed), *(["--index-url", index] if index else [])]
-    done, said = await _run([*words, "--", *wanted], folder, temporary, most)
-    if not done:
-        why = _why(said, wanted)
-        raise Invalid(why.reason, why.next_step)
+    pip = _Pip(python, folder, most, index)
+    chosen = await pip.choose(wanted, "-c", str(fixed))
+    newest = {one.name: Version(one.version) for one in await pip.choose(wanted, "--no-deps")}
+    exactly = [f"{one.name}=={one.version}" for one in chosen]
+    await pip.run(["download", "--no-deps", "-d", str(out)], exactly, wanted)
     found = sorted(out.iterdir())
     strange = next((path.name for path in found if path.suffix != ".whl" or not path.is_file()), None)
     if strange is not None:
         raise Invalid(f"The index gave {strange[:60]!a}, which is no wheel.", "Choose another package.")
-    return Fetched(tuple(found), _names(_WITHDRAWN, said), _older(found, said))
+    asked = [one for one in chosen if one.is_requested]
+    older = {one.name for one in asked if Version(one.version) < newest.get(one.name, Version("0"))}
+    withdrawn = {one.name for one in chosen if one.is_withdrawn}
+    return Fetched(tuple(found), frozenset(withdrawn), frozenset(older))
 
 
-def _older(chosen: Sequence[Path], said: str) -> frozenset[str]:
-    """Return which of the chosen wheels pip took after it had tried a newer version."""
-    taken = dict(_version(path.name) for path in chosen)
-    tried = (_version(name) for name in _TRIED.findall(said))
-    return frozenset(name for name, version in tried if name in taken and version > taken[name])
-
-
-def _version(wheel: str) -> tuple[str, Version]:
-    """Return name and version of a wheel; "" for a file that is none by its name."""
-    try:
-        name, version, _, _ = parse_wheel_filename(wheel)
-    except InvalidWheelFilename:
-        return "", Version("0")
-    return name, version
+def chosen_in(report: bytes) -> tuple[Chosen, ...]:
+    """Return what pip's report of an installation names (its format, version 1)."""
+    return tuple(
+        Chosen(
+            canonicalize_name(str(one["metadata"]["name"])),
+            str(one["metadata"]["version"]),
+            bool(one["is_yanked"]),
+            bool(one["requested"]),
+        )
+        for one in json.loads(report)["install"]
+    )
 
 
 def _names(pattern: re.Pattern[str], said: str) -> frozenset[str]:
