@@ -7,8 +7,9 @@ from typing import Any, Protocol
 
 import discord
 
-from engine.commands import Command
+from engine.commands import Command, RecordRules, RecordSignIn, RecordSignOut
 from engine.events import Event
+from engine.ports import Record
 from engine.queries import GateView, Queries, TaskView
 
 BuildGateButtons = Callable[[GateView], discord.ui.View]
@@ -29,6 +30,10 @@ class EngineApi(Protocol):
 
         Raises NotFound, WrongState and Invalid, each with a message that can be shown to people.
         """
+
+    def recording(self, command: RecordRules | RecordSignIn | RecordSignOut) -> Record:
+        """Return what adds a decision that is carried out elsewhere to the audit trail, for the transaction
+        that carries it out."""
 
     def events(self, after: int = 0) -> AsyncIterator[Event]:
         """Yield every event with `seq > after` in order, then new events as they occur; never ends."""

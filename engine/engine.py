@@ -41,7 +41,7 @@ from engine.handlers.result import HandlerResult
 from engine.lifecycle import task_state
 from engine.llm.demonstration import recording
 from engine.monitoring.sweep import running_tasks
-from engine.ports import Dispatcher, StartRight, Wake
+from engine.ports import Dispatcher, Record, StartRight, Wake
 from engine.queries import Queries
 from engine.runtime.git_history import GitHistory
 from engine.runtime.monitor import Monitor
@@ -227,6 +227,17 @@ class Engine:
         if self._parts.outside is not None and isinstance(command, c.AnswerGate | c.ResumeTask | c.RaiseCap):
             await self._parts.outside.make_approved()
         return done
+
+    def recording(self, command: c.RecordRules | c.RecordSignIn | c.RecordSignOut) -> Record:
+        """Return what adds a decision that is carried out elsewhere to the audit trail, for the transaction
+        that carries it out."""
+
+        def record(connection: Connection) -> None:
+            subject = decisions.subject_of(connection, command)
+            assert subject is not None
+            decisions.record_decision(connection, command, subject, 0, self._parts.clock.now())
+
+        return record
 
     async def events(self, after: int = 0) -> AsyncIterator[Event]:
         """Yield every event with seq > `after` in order, then each new one; never ends by itself."""

@@ -493,21 +493,29 @@ class OutsideServers(Protocol):
         """Stop them all and leave no process behind. Repeatable."""
 
 
+Record = Callable[[Connection], None]
+"""What adds a decision to the audit trail, in the transaction that carries it out."""
+
+
 @runtime_checkable
 class SignsIn(Protocol):
     """Servers outside to which a person can sign in."""
 
-    async def begin_sign_in(self, server: str, by: str, may: Callable[[], Awaitable[bool]]) -> SignInLink:
+    async def begin_sign_in(
+        self, server: str, by: str, may: Callable[[], Awaitable[bool]], record: Record
+    ) -> SignInLink:
         """Return the link by which the person `by` signs in to a server. `may`: whether they still may, asked
-        when they come back. Raises Invalid, WrongState."""
+        when they come back. `record` is done in the transaction that keeps what the sign-in gives. Raises
+        Invalid, WrongState."""
 
     async def finish_sign_in(self, address: str, by: str) -> str:
         """End a sign-in with the address that `by` was sent to. Return its server.
 
         Raises Invalid, WrongState."""
 
-    async def sign_out(self, server: str) -> None:
-        """Forget what a sign-in at one of these servers gave, in all processes."""
+    async def sign_out(self, server: str, record: Record) -> None:
+        """Forget what a sign-in at one of these servers gave, in all processes, and do `record` in the same
+        transaction."""
 
 
 class Packages(Protocol):

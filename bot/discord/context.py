@@ -17,7 +17,7 @@ from bot.places.notices import Notices
 from bot.ports import EngineApi
 from bot.storage.guild_settings import BotRecords
 from engine.commands import Limits
-from engine.ports import OutsideTool, SandboxStatus, ServerState, SignInLink
+from engine.ports import OutsideTool, Record, SandboxStatus, ServerState, SignInLink
 
 Interaction = discord.Interaction[Any]
 
@@ -137,13 +137,14 @@ class OutsideTools(Protocol):
         """Return every tool, whoever may call it."""
 
     async def begin_sign_in(
-        self, server: str, space: str, by: str, may: Callable[[], Awaitable[bool]]
+        self, server: str, space: str, by: str, may: Callable[[], Awaitable[bool]], record: Record
     ) -> SignInLink:
-        """Return the link by which a person signs in to a server of their space. Raises NotFound, Invalid,
-        WrongState."""
+        """Return the link by which a person signs in to a server of their space. `record` is done in the
+        transaction that keeps what the sign-in gives. Raises NotFound, Invalid, WrongState."""
 
-    async def sign_out(self, server: str, space: str) -> None:
-        """End the agents' sign-in at a server of this space. Raises NotFound."""
+    async def sign_out(self, server: str, space: str, record: Record) -> None:
+        """End the agents' sign-in at a server of this space, and do `record` in the same transaction. Raises
+        NotFound."""
 
     async def finish_sign_in(self, address: str, by: str) -> str:
         """End a sign-in with the address that `by` was sent to. Return its server.

@@ -13,7 +13,7 @@ from bot.storage.instance import instance_of
 from bot.storage.tables import groups, tasks
 from bot.storage.upsert import upsert
 from engine.commands import Quota
-from engine.ports import Database
+from engine.ports import Database, Record
 
 MOST_OF_CHANNEL = 25
 FollowMode = Literal["off", "answers", "all"]
@@ -127,17 +127,23 @@ class BotRecords:
         row = await self._database.read(lambda c: c.execute(query).mappings().first())
         return _rules(row) if row else GuildRules(guild_id)
 
-    async def set_rules(self, rules: GuildRules, before: GuildRules | None = None) -> None:
+    async def set_rules(
+        self, rules: GuildRules, before: GuildRules | None = None, record: Record | None = None
+    ) -> None:
         """Store the server's rules: with `before` only the columns that differ from it, so that two who
-        change different rules at once both keep theirs."""
+        change different rules at once both keep theirs. `record` is done in the same transaction."""
         values = _columns(rules)
         old = _columns(before) if before else {}
         owned = {name: value for name, value in values.items() if name not in old or old[name] != value}
         blank = {name: value for name, value in values.items() if name not in owned}
         key = {"guild_id": rules.guild_id}
-        await self._database.write(
-            lambda c: upsert(c, GUILDS, key, owned or values, blank if owned else None)
-        )
+
+        def work(connection: Connection) -> None:
+            upsert(connection, GUILDS, key, owned or values, blank if owned else None)
+            if record is not None:
+                record(connection)
+
+        await self._database.write(work)
 
     async def follow(self, task_id: int, user_id: int, mode: FollowMode) -> None:
         """Set a person's follow mode for a task."""

@@ -26,6 +26,7 @@ from engine.ports import (
     OutsideAnswer,
     OutsideServers,
     OutsideTool,
+    Record,
     ServerState,
     SignInLink,
     SignsIn,
@@ -114,24 +115,24 @@ class Connectors:
         return tuple(state for servers in self._servers for state in servers.states())
 
     async def begin_sign_in(
-        self, server: str, space: str, by: str, may: Callable[[], Awaitable[bool]]
+        self, server: str, space: str, by: str, may: Callable[[], Awaitable[bool]], record: Record
     ) -> SignInLink:
-        """Return the link by which a person signs in to a server of their space. Raises NotFound, Invalid,
-        WrongState."""
+        """Return the link by which a person signs in to a server of their space; see `SignsIn`. Raises
+        NotFound, Invalid, WrongState."""
         for servers in self._servers:
             for state in servers.states():
                 here = state.name == server and space in (state.spaces or {space})
                 if here and state.signs_in and isinstance(servers, SignsIn):
-                    return await servers.begin_sign_in(server, by, may)
+                    return await servers.begin_sign_in(server, by, may, record)
         raise NotFound(f"The server {server} asks for no sign-in here now.", "Look at /tools again.")
 
-    async def sign_out(self, server: str, space: str) -> None:
-        """End the agents' sign-in at a server of this space. Raises NotFound."""
+    async def sign_out(self, server: str, space: str, record: Record) -> None:
+        """End the agents' sign-in at a server of this space; see `SignsIn`. Raises NotFound."""
         for servers in self._servers:
             for state in servers.states():
                 here = state.name == server and space in (state.spaces or {space})
                 if here and state.signed_in and isinstance(servers, SignsIn):
-                    await servers.sign_out(server)
+                    await servers.sign_out(server, record)
                     return
         raise NotFound(f"Nobody is signed in to {server} here.", "Look at /tools again.")
 

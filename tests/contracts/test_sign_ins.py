@@ -25,7 +25,7 @@ from engine.store.core import SIGN_INS
 from tests.contracts.conftest import World
 from tests.contracts.other_process import LOOK
 from tests.engine.connectors.auth_server import Accounts, guarded_server
-from tests.engine.connectors.test_sign_in import kept, sent_to, until, yes
+from tests.engine.connectors.test_sign_in import kept, sent_to, unrecorded, until, yes
 
 REDIRECT = "https://bot.example.org/signed-in"
 PROGRAM = Path(__file__).with_name("other_process.py")
@@ -92,7 +92,7 @@ async def test_a_sign_in_a_renewal_and_a_sign_out_hold_in_every_process(
         async with ours(world, config) as made, other(world, config) as elsewhere:
             await until(lambda: made.states()[0].condition == "needs_sign_in")
             await elsewhere.until("needs_sign_in True")
-            link = await made.begin_sign_in("guarded", "ann", yes)
+            link = await made.begin_sign_in("guarded", "ann", yes, unrecorded)
             await made.finish_sign_in(await sent_to(link.address), "ann")
             await elsewhere.until("ready False True")
             assert await elsewhere.ask("look tea") == "seen tea"
@@ -112,12 +112,12 @@ async def test_a_sign_in_a_renewal_and_a_sign_out_hold_in_every_process(
                 ].signs_in:  # a token that is not new is renewed first, by the next call
                     assert (await elsewhere.ask("look never")).startswith("NotSent")
                     await asyncio.sleep(0.2)
-            link = await made.begin_sign_in("guarded", "ann", yes)
+            link = await made.begin_sign_in("guarded", "ann", yes, unrecorded)
             await made.finish_sign_in(await sent_to(link.address), "ann")
             await elsewhere.until("ready")
             assert await elsewhere.ask("look jam") == "seen jam"
             await until(lambda: made.states()[0].signed_in)
-            await made.sign_out("guarded")
+            await made.sign_out("guarded", unrecorded)
             assert (await elsewhere.ask("look never")).startswith("NotSent")
             await until(lambda: made.states()[0].condition == "needs_sign_in")
     assert accounts.made == ["tea", *["milk"] * 6, "jam"]
@@ -140,13 +140,14 @@ async def test_one_renews_at_a_time_and_one_that_died_is_not_waited_for(world: W
     await asyncio.gather(first.change(asked_scope="more"), second.change(expires_at=5.0))
     seen = await first.read()
     assert (seen.asked_scope, seen.expires_at, await second.number()) == ("more", 5.0, 2)
-    assert await first.claim_renewal() and not await second.claim_renewal()
-    await second.end_renewal()  # it is not its own
-    assert not await second.claim_renewal()
+    assert await first.claim_renewal("a") and not await second.claim_renewal("b")
+    await second.end_renewal("b")  # it is not its own
+    await first.end_renewal("c")  # nor is it another request's of the same process
+    assert not await second.claim_renewal("b") and not await first.claim_renewal("c")
     clock.at += 61
-    assert await second.claim_renewal() and not await first.claim_renewal()
-    await second.end_renewal()
-    assert await first.claim_renewal()
+    assert await second.claim_renewal("b") and not await first.claim_renewal("a")
+    await second.end_renewal("b")
+    assert await first.claim_renewal("a")
     await second.ended_early("a token of before")
     assert (await first.read()).expires_at == 5.0
     moved = KeptSignIn(world.db, clock, "one", ("https://two.example/mcp", REDIRECT))
@@ -160,15 +161,16 @@ async def test_what_is_done_to_one_sign_in_changes_no_other(world: World) -> Non
     tokens = OAuthToken(access_token="t", refresh_token="r", expires_in=60)
     for each in (one, other):
         await each.set_tokens(tokens)
-    assert await other.claim_renewal()
+    assert await other.claim_renewal("one request")
     others = sa.select(SIGN_INS).where(SIGN_INS.c.server == "two")
     before = await world.rows(others)
     client = OAuthClientInformationFull(client_id="c", redirect_uris=[AnyUrl(REDIRECT)])
     acts: list[Callable[[], Awaitable[object]]] = [
-        one.claim_renewal,
-        one.end_renewal,
+        lambda: one.claim_renewal("another"),
+        lambda: one.end_renewal("another"),
         lambda: one.ended_early("t"),
         lambda: one.note_refused("t"),
+        lambda: one.renewal_refused("t"),
         lambda: one.set_client_info(client),
         one.forget,
     ]
@@ -177,5 +179,5 @@ async def test_what_is_done_to_one_sign_in_changes_no_other(world: World) -> Non
         await act()
         assert await world.rows(others) == before
         assert (await one.number() > own) == (act not in acts[:2])
-    assert not await same.claim_renewal()
+    assert not await same.claim_renewal("a third")
     assert await one.get_tokens() is None and await other.get_tokens() == tokens

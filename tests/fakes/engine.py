@@ -59,7 +59,8 @@ from engine.events import (
     TaskContinued,
 )
 from engine.handlers.decisions import MESSAGES, content_of, digest
-from engine.llm.demonstration import recording
+from engine.llm.demonstration import recording as recorded_task
+from engine.ports import Record
 from engine.queries import (
     BudgetView,
     DecisionView,
@@ -107,6 +108,10 @@ class FakeEngine(Acts):
             self.commands.append(command)
         self._decide(command, made)
         return made
+
+    def recording(self, command: RecordRules | RecordSignIn | RecordSignOut) -> Record:
+        """As EngineApi.recording."""
+        return lambda _connection: self._decide(command, 0)
 
     def _decide(self, command: Command, made: int) -> None:
         """Add a decision to the audit trail, as the real engine does."""
@@ -168,7 +173,7 @@ class FakeEngine(Acts):
         return task_id
 
     def _StartDemonstration(self, command: StartDemonstration) -> int:
-        goal = recording().goal
+        goal = recorded_task().goal
         return self._StartTask(
             StartTask(goal, command.by, command.space, model=DEMONSTRATION, origin=command.origin)
         )

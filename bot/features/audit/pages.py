@@ -88,7 +88,7 @@ def decision_line(decision: DecisionView) -> str:
     told = texts.DECIDED.get(decision.kind, decision.kind)
     what = told.format(task=decision.task_id, subject=decision.subject_id)
     said = _said(decision)
-    return f"<t:{int(decision.at)}:f> {who} {what}{f': {said}' if said else ''} -# `{decision.digest[:12]}`"
+    return f"<t:{int(decision.at)}:f> {who} {what}{f': {said}' if said else ''} · `{decision.digest[:12]}`"
 
 
 def _said(decision: DecisionView) -> str:

@@ -57,7 +57,7 @@ class ServerCog(commands.Cog):
         for channel in (guild.system_channel, *guild.text_channels):
             if channel is not None and channel.permissions_for(guild.me).send_messages:
                 try:
-                    await channel.send(text, view=welcome_view(), silent=True)
+                    await channel.send(text, view=welcome_view(), silent=True, suppress_embeds=True)
                 except UNDELIVERED as error:
                     log.warning("cannot say in %s how to begin: %s", channel, error)
                     if not isinstance(error, CLOSED):
@@ -88,10 +88,8 @@ class ServerCog(commands.Cog):
         rules = await self.parts.records.rules(role.guild.id)
         if any(role.id in rules.roles(right) for right in Right):
             lost = {right.value: "" for right in Right if role.id in rules.roles(right)}
-            try:
-                await self.parts.engine.handle(RecordRules(space_of(role.guild.id), lost, ROLE_DELETED))
-            finally:  # a right never outlives its role
-                await self.parts.records.set_rules(without_role(rules, role.id), rules)
+            record = self.parts.engine.recording(RecordRules(space_of(role.guild.id), lost, ROLE_DELETED))
+            await self.parts.records.set_rules(without_role(rules, role.id), rules, record)
             log.warning("role %s of server %s carried rights and was deleted", role.id, role.guild.id)
 
     @commands.Cog.listener()
@@ -136,7 +134,7 @@ class ServerCog(commands.Cog):
         for target in (place, elsewhere):
             if isinstance(target, discord.abc.Messageable):
                 try:
-                    await target.send(words, silent=True)
+                    await target.send(words, silent=True, suppress_embeds=True)
                 except UNDELIVERED as error:
                     log.warning("cannot say in %s what is missing there: %s", target, error)
                     heals = heals or not isinstance(error, CLOSED)

@@ -69,8 +69,8 @@ class SignInButton(
             require_manager(interaction),
             current_space(interaction),
         )
-        await outside.sign_out(self.server, space)
-        await parts_of(interaction).engine.handle(RecordSignOut(space, self.server, person.key, person.named))
+        ends = RecordSignOut(space, self.server, person.key, person.named)
+        await outside.sign_out(self.server, space, parts_of(interaction).engine.recording(ends))
         await answer(interaction, wording.SIGNED_OUT.format(name=plain(self.server, 60)))
 
     async def _hand_out(self, interaction: Interaction) -> None:
@@ -79,7 +79,9 @@ class SignInButton(
         if state is not None and state.spaces is None and len(interaction.client.guilds) > 1:
             raise ActionRefused(wording.SHARED.format(name=plain(self.server, 60)))
         space = current_space(interaction)
-        link = await outside.begin_sign_in(self.server, space, person.key, _may(interaction, self.server))
+        begins = RecordSignIn(space, self.server, person.key, person.named)
+        record = parts_of(interaction).engine.recording(begins)
+        link = await outside.begin_sign_in(self.server, space, person.key, _may(interaction), record)
         text = wording.LINK.format(
             name=plain(link.server, 60), host=plain(link.host, 100), minutes=round(link.seconds / 60)
         )
@@ -96,20 +98,16 @@ class SignInButton(
 _LABELS = {ASK: wording.SIGN_IN, PASTE: wording.PASTE, OUT: wording.SIGN_OUT}
 
 
-def _may(interaction: Interaction, server: str) -> Callable[[], Awaitable[bool]]:
-    """Return what tells whether the person still manages the server, and then records the sign-in."""
-    guild, person_id, engine = interaction.guild, interaction.user.id, parts_of(interaction).engine
-    space = current_space(interaction)
+def _may(interaction: Interaction) -> Callable[[], Awaitable[bool]]:
+    """Return what tells whether the person still manages the server."""
+    guild, person_id = interaction.guild, interaction.user.id
 
     async def may() -> bool:
         try:
             member = await guild.fetch_member(person_id) if guild is not None else None
         except discord.NotFound:
             return False
-        if member is None or not (person := person_of(member)).manages_guild:
-            return False
-        await engine.handle(RecordSignIn(space, server, person.key, person.named))
-        return True
+        return member is not None and person_of(member).manages_guild
 
     return may
 

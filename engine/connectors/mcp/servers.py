@@ -15,7 +15,7 @@ from engine.connectors.mcp.signin import SignIns, preset_client
 from engine.connectors.mcp.signin_store import KeptSignIn
 from engine.connectors.mcp.tools import told_apart
 from engine.errors import NotFound, NotSent
-from engine.ports import Clock, Database, OutsideAnswer, OutsideTool, ServerState, SignInLink
+from engine.ports import Clock, Database, OutsideAnswer, OutsideTool, Record, ServerState, SignInLink
 
 REDIRECT = "http://127.0.0.1:8767/signed-in"
 """The usual address that sign-ins send people back to."""
@@ -61,21 +61,24 @@ class McpServers:
             raise NotSent(f"There is no server {tool.server} any more. Do without it.")
         return await server.call(tool, arguments)
 
-    async def begin_sign_in(self, server: str, by: str, may: Callable[[], Awaitable[bool]]) -> SignInLink:
+    async def begin_sign_in(
+        self, server: str, by: str, may: Callable[[], Awaitable[bool]], record: Record
+    ) -> SignInLink:
         """See `SignsIn.begin_sign_in`."""
         found = self._servers.get(server)
         if found is None or not found.config.may_sign_in:
             raise NotFound(f"There is no server {server} to sign in to.", "Look at /tools again.")
-        return await self._sign_ins.begin(found.config, found.sign_in, by, may, found.connect_again)
+        kept = found.sign_in.recorded(record)
+        return await self._sign_ins.begin(found.config, kept, by, may, found.connect_again)
 
     async def finish_sign_in(self, address: str, by: str) -> str:
         """See `SignsIn.finish_sign_in`."""
         return await self._sign_ins.finish(address, by)
 
-    async def sign_out(self, server: str) -> None:
+    async def sign_out(self, server: str, record: Record) -> None:
         """See `SignsIn.sign_out`."""
         found = self._servers[server]
-        await found.sign_in.forget()
+        await found.sign_in.forget(record)
         found.connect_again()
 
     async def start(self) -> None:

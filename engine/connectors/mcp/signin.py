@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import secrets
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit, urlunsplit
 
+import anyio
 import httpx2
 from mcp import types
 from mcp.client.auth import OAuthClientProvider
@@ -42,6 +44,9 @@ ANSWER_S = 45.0
 MOST_OPEN = 8
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 _HEADERS = {"Accept": "application/json, text/event-stream"}
+
+_RENEWAL_REFUSED = frozenset({400, 401, 403})
+"""Statuses by which a server says that it will not renew; after any other it is asked again later."""
 
 May = Callable[[], Awaitable[bool]]
 """Return whether who began a sign-in may still end it."""
@@ -89,41 +94,53 @@ class Carried(_Provider):
     def __init__(self, config: ServerConfig, kept: KeptSignIn, redirect: str) -> None:
         super().__init__(config, kept, redirect)
         self.needed, self.trouble = False, ""
+        self._claim = self._loaded = ""
 
     async def _initialize(self) -> None:
-        """Load what is kept. Tokens that are to be renewed are renewed by one process at a time."""
-        await super()._initialize()
+        """Load what is kept. Tokens that are to be renewed are renewed by one request at a time."""
+        self._claim = secrets.token_hex(8)
+        await self._load()
         while not self.context.is_token_valid() and self.context.can_refresh_token():
-            if await self._kept.claim_renewal():
-                await super()._initialize()  # another process may have ended its renewal just before
+            if await self._kept.claim_renewal(self._claim):
+                await self._load()  # another process may have ended its renewal just before
                 return
             await self._kept.wait()
-            await super()._initialize()
+            await self._load()
+        self._claim = ""
+
+    async def _load(self) -> None:
+        await super()._initialize()
+        self._loaded = self._access
 
     async def redirected(self, link: str) -> None:
         """Note that a person is needed, and for what."""
         check_link(link)
         scope = self.context.client_metadata.scope or ""
-        if self.context.current_tokens is not None:
-            await self._kept.change(asked_scope=scope)
+        await self._kept.note_asked(self._access, scope)
         raise SignInNeeded
 
     async def _auth_flow(self, request: httpx2.Request) -> AsyncGenerator[httpx2.Request, httpx2.Response]:
         """Send the request with what there is; where that is refused, let its own answer stand."""
-        self._initialized = False
+        self._initialized, claim, asked = False, "", False
         flow = super()._auth_flow(request)
         try:
-            outgoing = await anext(flow)
+            try:
+                outgoing = await anext(flow)
+            finally:
+                claim = self._claim  # the package begins the next flow only after this
             while True:
                 if outgoing is request:
-                    await self._kept.end_renewal()
+                    asked = True
+                    await self._end_renewal(claim)
                 answer = yield outgoing
+                if not asked and answer.status_code in _RENEWAL_REFUSED:
+                    await self._kept.renewal_refused(self._access)
                 if outgoing is request and answer.status_code == 401:
                     if await self.may_renew():
                         # The token was ended before its time: the next connection renews it.
-                        await self._kept.ended_early(self._access)
+                        await self._kept.ended_early(self._refused)
                         return
-                    await self._kept.note_refused(self._access)
+                    await self._kept.note_refused(self._refused)
                 outgoing = await flow.asend(answer)
         except StopAsyncIteration:
             return
@@ -132,8 +149,9 @@ class Carried(_Provider):
         except Exception as error:  # noqa: BLE001 - foreign answers make the package raise whatever it likes
             self.trouble = told(error)
         finally:
-            await flow.aclose()
-            await self._kept.end_renewal()
+            with anyio.CancelScope(shield=True):  # a claim that is left makes all others wait until it is old
+                await flow.aclose()
+                await self._end_renewal(claim)
         request.headers.pop("Authorization", None)
         yield request  # the server's refusal is the answer to this request, not what was asked on the way
 
@@ -142,9 +160,19 @@ class Carried(_Provider):
         now = self.context.current_tokens
         return now.access_token if now is not None else ""
 
+    @property
+    def _refused(self) -> str:
+        """The token of a request that was refused: after a renewal that failed, the one that was to be
+        renewed."""
+        return self._access or self._loaded
+
+    async def _end_renewal(self, claim: str) -> None:
+        if claim:
+            await self._kept.end_renewal(claim)
+
     async def may_renew(self) -> bool:
         """Return whether the next request can have a better token than this one, which was refused."""
-        return await self._kept.has_better_than(self._access)
+        return await self._kept.has_better_than(self._refused)
 
 
 def _about_us(config: ServerConfig, redirect: str) -> OAuthClientMetadata:

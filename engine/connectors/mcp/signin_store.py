@@ -6,7 +6,8 @@ hold everywhere. They are renewed by one process at a time: many servers take a 
 
 from __future__ import annotations
 
-import secrets
+from collections.abc import Callable
+from copy import copy
 from typing import Any
 
 import sqlalchemy as sa
@@ -29,6 +30,9 @@ RENEWAL_S = 60.0
 """Seconds after which a process that renews, and was not heard of again, is taken for dead."""
 
 WAIT_S = 0.1
+
+Also = Callable[[Connection], None]
+"""What is done in the transaction that changes what is kept."""
 
 
 class Kept(BaseModel):
@@ -71,7 +75,14 @@ class KeptSignIn:
     ) -> None:
         self._db, self._clock, self._server, self._preset = db, clock, server, preset
         self._empty = Kept(url=addresses[0], redirect=addresses[1])
-        self._mine = secrets.token_hex(8)
+        self._also: Also | None = None
+
+    def recorded(self, also: Also) -> KeptSignIn:
+        """Return the same row; `also` is done in the transaction that keeps tokens that come by what is
+        returned."""
+        made = copy(self)
+        made._also = also
+        return made
 
     async def read(self) -> Kept:
         """Return what is kept; nothing when it is of another address or cannot be read."""
@@ -82,9 +93,15 @@ class KeptSignIn:
         """Return a number that changes with what is kept."""
         return await self._db.read(lambda c: c.execute(self._row()).scalar() or 0)
 
-    async def change(self, **values: Any) -> None:
-        """Change some of it."""
-        await self._db.write(lambda c: self._changed(c, values))
+    async def change(self, also: Also | None = None, **values: Any) -> None:
+        """Change some of it, and do `also` in the same transaction."""
+
+        def work(connection: Connection) -> None:
+            self._changed(connection, values)
+            if also is not None:
+                also(connection)
+
+        await self._db.write(work)
 
     async def ended_early(self, access: str) -> None:
         """Let the next request renew the tokens if `access`, which was refused, is still what is kept."""
@@ -94,22 +111,35 @@ class KeptSignIn:
         """Note that only a person can replace `access`, if it is still what is kept."""
         await self._change_of(access, refused=True)
 
+    async def note_asked(self, access: str, scope: str) -> None:
+        """Note what the server asked for where `access` was too little, if it is still what is kept."""
+        await self._change_of(access, asked_scope=scope)
+
+    async def renewal_refused(self, access: str) -> None:
+        """Forget how to renew `access`, if it is still what is kept: the server takes that no more."""
+
+        def work(connection: Connection) -> None:
+            kept = self._locked(connection)
+            if kept.tokens is not None and kept.access == access:
+                without = kept.tokens.model_copy(update={"refresh_token": None})
+                self._changed(connection, {"tokens": without, "refused": True})
+
+        await self._db.write(work)
+
     async def _change_of(self, access: str, **values: Any) -> None:
         def work(connection: Connection) -> None:
-            row = connection.execute(self._row().with_for_update()).first()
-            if row is None:
-                return
-            kept = self._read(row.kept_json)
+            kept = self._locked(connection)
             if kept.access == access and kept.model_copy(update=values) != kept:
                 self._changed(connection, values)
 
         if access:
             await self._db.write(work)
 
-    async def forget(self) -> None:
-        """Forget the tokens, not how this installation is registered at the server."""
+    async def forget(self, also: Also | None = None) -> None:
+        """Forget the tokens, not how this installation is registered at the server, and do `also` in the same
+        transaction."""
         nothing = {"tokens": None, "given_at": None, "expires_at": None, "asked_scope": "", "refused": False}
-        await self.change(**nothing)
+        await self.change(also, **nothing)
 
     async def has_better_than(self, refused: str) -> bool:
         """Return whether there is another access token than `refused`, or one can be got by renewal.
@@ -124,20 +154,20 @@ class KeptSignIn:
 
     # ------------------------------------------------------------ one renews at a time
 
-    async def claim_renewal(self) -> bool:
-        """Return whether this process may renew now; others wait until it is done, or RENEWAL_S."""
+    async def claim_renewal(self, by: str) -> bool:
+        """Return whether the request `by` may renew now; others wait until it is done, or RENEWAL_S."""
         now = self._clock.now()
-        free = sa.or_(SIGN_INS.c.renewing_until <= now, SIGN_INS.c.renewing_by == self._mine)
-        mine = {"renewing_by": self._mine, "renewing_until": now + RENEWAL_S}
+        free = SIGN_INS.c.renewing_until <= now
+        mine = {"renewing_by": by, "renewing_until": now + RENEWAL_S}
         return await self._db.write(lambda c: c.execute(self._update(free).values(mine)).rowcount == 1)
 
     async def wait(self) -> None:
         """Wait before the next try."""
         await self._clock.sleep(WAIT_S)
 
-    async def end_renewal(self) -> None:
-        """Let others renew. Repeatable."""
-        mine = SIGN_INS.c.renewing_by == self._mine
+    async def end_renewal(self, by: str) -> None:
+        """Let others renew, once `by` has. Repeatable."""
+        mine = SIGN_INS.c.renewing_by == by
         free = {"renewing_by": "", "renewing_until": 0.0}
         await self._db.write(lambda c: c.execute(self._update(mine).values(free)))
 
@@ -151,7 +181,7 @@ class KeptSignIn:
         """See `TokenStorage`."""
         now = self._clock.now()
         until = None if tokens.expires_in is None else now + tokens.expires_in
-        await self.change(tokens=tokens, given_at=now, expires_at=until, refused=False)
+        await self.change(self._also, tokens=tokens, given_at=now, expires_at=until, refused=False)
 
     async def get_client_info(self) -> OAuthClientInformationFull | None:
         """See `TokenStorage`."""
@@ -165,6 +195,11 @@ class KeptSignIn:
 
     def _row(self) -> sa.Select[Any]:
         return sa.select(SIGN_INS.c.number, SIGN_INS.c.kept_json).where(SIGN_INS.c.server == self._server)
+
+    def _locked(self, connection: Connection) -> Kept:
+        """Return what is kept; nobody else changes it before the transaction ends."""
+        row = connection.execute(self._row().with_for_update()).first()
+        return self._read(row.kept_json if row is not None else "")
 
     def _update(self, where: sa.ColumnElement[bool]) -> sa.Update:
         return SIGN_INS.update().where(SIGN_INS.c.server == self._server, where)

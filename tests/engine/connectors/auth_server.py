@@ -37,7 +37,8 @@ SCOPE = "notes"
 class Accounts:
     """The authorization server: it agrees to everything at once. `good_for`: seconds of an access token.
 
-    `made`: what tools did, by whom.
+    `made`: what tools did, by whom. `trouble`: renewals end in an error of the server's own; `slow_s`:
+    seconds that they take, and `renewing`: one is under way.
     """
 
     def __init__(self) -> None:
@@ -49,6 +50,8 @@ class Accounts:
         self.renewed = 0
         self.resource: str | None = None
         self.made: list[str] = []
+        self.trouble = self.renewing = False
+        self.slow_s = 0.0
 
     async def get_client(self, client_id: str) -> OAuthClientInformationFull | None:
         """See the package's protocol."""
@@ -90,6 +93,10 @@ class Accounts:
         self, client: OAuthClientInformationFull, refresh_token: str
     ) -> RefreshToken | None:
         """See the package's protocol."""
+        if self.trouble:
+            raise RuntimeError("the authorization server has trouble")
+        self.renewing = True
+        await asyncio.sleep(self.slow_s)
         return self.renewals.get(refresh_token)
 
     async def exchange_refresh_token(

@@ -14,6 +14,7 @@ import httpx2
 import pytest
 from mcp.shared.auth import OAuthClientInformationFull
 from pydantic import AnyUrl
+from sqlalchemy import Connection
 
 from engine.connectors.mcp.callback import listening_at
 from engine.connectors.mcp.config import load_servers
@@ -33,6 +34,19 @@ PATIENCE_S = 90.0
 async def yes() -> bool:
     """Say that they may."""
     return True
+
+
+def unrecorded(_connection: Connection) -> None:
+    """Record nothing."""
+
+
+class NoRoom(Exception):
+    """Nothing can be recorded."""
+
+
+def no_room(_connection: Connection) -> None:
+    """Fail to record."""
+    raise NoRoom
 
 
 async def until(holds: Callable[[], bool]) -> None:
@@ -86,7 +100,7 @@ async def test_a_person_signs_in_by_the_link_and_a_restart_keeps_it(tmp_path: Pa
         async with servers(tmp_path, url, redirect) as made:
             (state,) = made.states()
             assert state.condition == "needs_sign_in" and state.signs_in
-            link = await made.begin_sign_in("guarded", "ann", yes)
+            link = await made.begin_sign_in("guarded", "ann", yes, unrecorded)
             assert link.host == "127.0.0.1" and "code_challenge_method=S256" in link.address
             back = await sent_to(link.address)
             with pytest.raises(WrongState):
@@ -121,6 +135,84 @@ async def test_a_person_signs_in_by_the_link_and_a_restart_keeps_it(tmp_path: Pa
     assert accounts.made == ["tea", "milk"]
 
 
+async def test_a_renewal_that_is_refused_asks_for_a_sign_in(tmp_path: Path) -> None:
+    """A renewal token ends some day, too: then only a person can go on, and the server is not asked again.
+
+    A server that has trouble of its own is asked again later instead.
+    """
+    accounts, redirect = Accounts(), "https://bot.example.org/signed-in"
+    async with guarded_server(accounts) as url, servers(tmp_path, url, redirect) as made:
+        link = await made.begin_sign_in("guarded", "ann", yes, unrecorded)
+        await made.finish_sign_in(await sent_to(link.address), "ann")
+        await until(lambda: made.states()[0].condition == "ready")
+        accounts.access.clear()
+        accounts.trouble = True
+        await kept(made).change(expires_at=1.0, given_at=1.0)
+        with pytest.raises(NotSent):
+            await made.call(look(made), {"item": "never"})
+        await until(lambda: made.states()[0].condition == "down")
+        assert (await kept(made).read()).tokens is not None and not (await kept(made).read()).refused
+        accounts.trouble = False
+        accounts.renewals.clear()
+        await until(lambda: made.states()[0].condition == "needs_sign_in")
+        assert made.states()[0].signs_in
+        seen = await kept(made).read()
+        assert seen.refused and seen.tokens is not None and seen.tokens.refresh_token is None
+        link = await made.begin_sign_in("guarded", "ann", yes, unrecorded)
+        await made.finish_sign_in(await sent_to(link.address), "ann")
+        await until(lambda: made.states()[0].condition == "ready")
+        assert (await made.call(look(made), {"item": "tea"})).text == "seen tea"
+    assert accounts.made == ["tea"]
+
+
+async def test_a_sign_in_and_a_sign_out_are_recorded_or_do_not_happen(tmp_path: Path) -> None:
+    """What is recorded and what is done are one transaction: nothing is done that the trail does not have.
+
+    A sign-in that the server did not accept is not recorded.
+    """
+    accounts, redirect, recorded = Accounts(), "https://bot.example.org/signed-in", list[str]()
+
+    def noted(_connection: Connection) -> None:
+        recorded.append("in")
+
+    async with guarded_server(accounts) as url, servers(tmp_path, url, redirect) as made:
+        link = await made.begin_sign_in("guarded", "ann", yes, no_room)
+        with pytest.raises(Invalid):
+            await made.finish_sign_in(await sent_to(link.address), "ann")
+        assert (await kept(made).read()).tokens is None
+        link = await made.begin_sign_in("guarded", "ann", yes, noted)
+        with pytest.raises(Invalid, match="did not accept"):
+            back = await sent_to(link.address)
+            await made.finish_sign_in(back.replace("code=", "code=x"), "ann")
+        assert recorded == []
+        link = await made.begin_sign_in("guarded", "ann", yes, noted)
+        await made.finish_sign_in(await sent_to(link.address), "ann")
+        await until(lambda: made.states()[0].condition == "ready")
+        await kept(made).change(expires_at=1.0)
+        assert (await made.call(look(made), {"item": "tea"})).text == "seen tea"
+        assert recorded == ["in"] and accounts.renewed == 1  # a renewal is nobody's decision
+        with pytest.raises(NoRoom):
+            await made.sign_out("guarded", no_room)
+        assert (await kept(made).read()).tokens is not None
+
+
+async def test_a_request_cut_off_as_it_renews_lets_others_renew(tmp_path: Path) -> None:
+    """A claim that nobody gave back would make every request of every process wait a minute."""
+    accounts, redirect = Accounts(), "https://bot.example.org/signed-in"
+    async with guarded_server(accounts) as url, servers(tmp_path, url, redirect) as made:
+        link = await made.begin_sign_in("guarded", "ann", yes, unrecorded)
+        await made.finish_sign_in(await sent_to(link.address), "ann")
+        await until(lambda: made.states()[0].condition == "ready")
+        accounts.slow_s = 5.0
+        await kept(made).change(expires_at=1.0)
+        cut_off = asyncio.create_task(made.call(look(made), {"item": "never"}))
+        await until(lambda: accounts.renewing)
+        await made.close()
+        cut_off.cancel()
+        await asyncio.gather(cut_off, return_exceptions=True)
+        assert await kept(made).claim_renewal("another")
+
+
 async def test_a_registered_app_signs_in_and_is_asked_for_a_wider_scope_when_a_tool_wants_it(
     tmp_path: Path,
 ) -> None:
@@ -139,7 +231,7 @@ async def test_a_registered_app_signs_in_and_is_asked_for_a_wider_scope_when_a_t
         guarded_server(accounts, registers=False) as url,
         servers(tmp_path, url, redirect, oauth=oauth) as made,
     ):
-        link = await made.begin_sign_in("guarded", "ann", yes)
+        link = await made.begin_sign_in("guarded", "ann", yes, unrecorded)
         asked = parse_qs(urlsplit(link.address).query)
         assert (asked["client_id"], asked["scope"]) == (["our-app"], ["notes"])
         await made.finish_sign_in(await sent_to(link.address), "ann")
@@ -149,7 +241,7 @@ async def test_a_registered_app_signs_in_and_is_asked_for_a_wider_scope_when_a_t
         with pytest.raises(NotSent):
             await made.call(change, {"item": "never"})
         await until(lambda: made.states()[0].condition == "needs_sign_in")
-        link = await made.begin_sign_in("guarded", "ann", yes)
+        link = await made.begin_sign_in("guarded", "ann", yes, unrecorded)
         assert parse_qs(urlsplit(link.address).query)["scope"] == ["notes more"]
         await made.finish_sign_in(await sent_to(link.address), "ann")
         await until(lambda: made.states()[0].condition == "ready")
@@ -167,20 +259,20 @@ async def test_a_pasted_address_ends_it_only_for_who_still_may(tmp_path: Path) -
         return may
 
     async with guarded_server(accounts) as url, servers(tmp_path, url, redirect) as made:
-        first = await made.begin_sign_in("guarded", "ann", may_still)
-        link = await made.begin_sign_in("guarded", "ann", may_still)
+        first = await made.begin_sign_in("guarded", "ann", may_still, unrecorded)
+        link = await made.begin_sign_in("guarded", "ann", may_still, unrecorded)
         with pytest.raises(WrongState):  # the newer link ended the first
             await made.finish_sign_in(await sent_to(first.address), "ann")
         may = False
         with pytest.raises(WrongState, match="may not manage"):
             await made.finish_sign_in(await sent_to(link.address), "ann")
         may = True
-        link = await made.begin_sign_in("guarded", "ann", may_still)
+        link = await made.begin_sign_in("guarded", "ann", may_still, unrecorded)
         state = link.address.partition("state=")[2].partition("&")[0]
         with pytest.raises(Invalid, match="not today"):
             refused = f"{redirect}?error=access_denied&error_description=not+today&state={state}"
             await made.finish_sign_in(refused, "ann")
-        link = await made.begin_sign_in("guarded", "ann", may_still)
+        link = await made.begin_sign_in("guarded", "ann", may_still, unrecorded)
         assert await made.finish_sign_in(f" <{await sent_to(link.address)}> ", "ann") == "guarded"
         await until(lambda: made.states()[0].condition == "ready")
 
@@ -190,7 +282,7 @@ async def test_a_wrong_code_a_wrong_issuer_and_no_registration_are_said(tmp_path
     accounts, redirect = Accounts(), "https://bot.example.org/signed-in"
     async with guarded_server(accounts) as url, servers(tmp_path, url, redirect) as made:
         for spoiled in ("&code=made-up&was", "&iss=https://evil.example&code"):
-            link = await made.begin_sign_in("guarded", "ann", yes)
+            link = await made.begin_sign_in("guarded", "ann", yes, unrecorded)
             back = (await sent_to(link.address)).replace("?", "?x=1&").replace("&code", spoiled)
             with pytest.raises(Invalid, match="did not accept"):
                 await made.finish_sign_in(back, "ann")
@@ -198,7 +290,7 @@ async def test_a_wrong_code_a_wrong_issuer_and_no_registration_are_said(tmp_path
     gone = f"http://127.0.0.1:{free_port()}/mcp"
     async with servers(tmp_path, gone, redirect) as made:
         with pytest.raises(Invalid, match="cannot be signed in to"):
-            await made.begin_sign_in("guarded", "ann", yes)
+            await made.begin_sign_in("guarded", "ann", yes, unrecorded)
 
 
 @pytest.mark.parametrize(
