@@ -6,10 +6,12 @@ escaped by the caller (`bot.discord.formatting.plain`) before it gets here.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from bot.texts import commands
 from engine.commands import Limits
+from engine.domain.gate_rules import GateDefault
+from engine.domain.gates import GateKind
 
 # ---------------------------------------------------------------- commands
 
@@ -434,8 +436,34 @@ SETUP_LINE = "**{right}:** {roles}"
 SETUP_PLACE = "**category:** {place}"
 SETUP_ALERTS = "**reminders to administrators:** {place}"
 SETUP_SYSTEM = "the system channel"
-SETUP_WAITS = "**questions wait:** {hours} hours; an unanswered plan: {plan}"
-UNANSWERED_PLAN = {"cancel": "ends the task", "approve": "is approved"}
+SETUP_WAITS = "**questions wait:** {hours}\n**nobody answers:** {defaults}"
+SETUP_HOURS = "{hours:g} hours"
+SETUP_DEFAULT = "{kind}: {default}"
+GATES_OF: Mapping[GateKind, str] = {
+    "question": "agents' questions",
+    "plan": "plans",
+    "cap": "tasks at their cap",
+    "share": "parts at their cap",
+    "month": "months' budgets",
+    "audit": "rejected results",
+    "stall": "stopped work",
+    "tool": "calls of tools",
+    "packages": "packages",
+    "action": "protected actions",
+}
+"""Gates by kind, in `/setup`."""
+UNANSWERED: Mapping[GateDefault, str] = {
+    "cancel": "the task ends",
+    "approve": "work starts",
+    "stop": "the task ends",
+    "wrap_up": "the work is wrapped up",
+    "dismiss": "the agent leaves",
+    "wait_month": "the task waits for the next month",
+    "accept": "the result stays as it is",
+    "another_round": "another round",
+    "retry": "the boss tries again",
+}
+"""What an unanswered gate comes to, where a server may choose."""
 SETUP_ASKS = "**agents ask before:** {what}"
 SETUP_ASKS_FOR = ("running a program", "recruiting over {over} agents", "ending a task", "any tool outside")
 SETUP_ASKS_NOTHING = "plans, and tools whose own policy says so"

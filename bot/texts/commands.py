@@ -95,7 +95,8 @@ OPT = {
     "place": "Category in which tasks create their channels",
     "alerts": "Channel for reminders about questions that nobody answers",
     "answer_hours": "Hours that a question waits for an answer before its default applies",
-    "unanswered_plan": "What happens to a plan that nobody answers in time",
+    "answer_for": "The kind of question that answer_hours is for; default all",
+    "unanswered": "What a question of this kind comes to if nobody answers in time",
     "period": "Time span: today, this month (default), or all time",
     "picture": "Show a picture: the organisation, or a timeline of who worked when",
 }

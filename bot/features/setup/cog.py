@@ -3,6 +3,7 @@ budgets of calendar months."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import discord
@@ -28,7 +29,9 @@ from engine.commands import (
     SetMonthRule,
     SetProtections,
 )
-from engine.domain.gate_rules import DEFAULTS
+from engine.domain.gate_rules import DEFAULTS, GateRule
+from engine.domain.gates import GateKind
+from engine.ports import Record
 
 HOUR_S = 3600
 ASKS = ("ask_run", "ask_recruit_over", "ask_finish", "ask_tools")
@@ -52,22 +55,51 @@ def rules_text(rules: GuildRules) -> str:
     return "\n".join([*lines, texts.SETUP_PLACE.format(place=place), told, person])
 
 
-async def set_waits(interaction: Interaction, hours: int | None, unanswered_plan: str | None) -> str:
-    """Change how long questions wait and what comes of an unanswered plan. Return all as text."""
+CHOSEN = [(kind, default) for kind, some in DEFAULTS.items() if len(some) > 1 for default in some]
+"""What unanswered gates may come to, by kind, where a server may choose."""
+
+
+@dataclass(frozen=True, slots=True)
+class WaitOptions:
+    """The options of `/setup` about questions that nobody answers: None for no change. `kind`: of which
+    questions the hours are, None for all; `unanswered`: a kind and its default, joined by a colon."""
+
+    hours: int | None
+    kind: str | None
+    unanswered: str | None
+
+
+async def set_waits(interaction: Interaction, given: WaitOptions) -> str:
+    """Change how long questions wait and what unanswered ones come to. Return all as text."""
     engine, space = parts_of(interaction).engine, current_space(interaction)
     rules = await engine.look.gate_rules(space)
     person = require_manager(interaction)
-    wait_s = hours * HOUR_S if hours else None
+    of, _, chosen = (given.unanswered or "").partition(":")
     for kind, rule in rules.items():
-        default = unanswered_plan if kind == "plan" and unanswered_plan != rule.default else None
-        wait = None if wait_s == rule.wait_s else wait_s
+        hours = given.hours if given.kind in (None, kind) else None
+        wait = hours * HOUR_S if hours and hours * HOUR_S != rule.wait_s else None
+        default = chosen if kind == of and chosen != rule.default else None
         if wait or default:
             await engine.handle(SetGateRule(space, kind, wait, default, person.key, person.named))
-    rules = await engine.look.gate_rules(space)
-    plan = rules["plan"]
-    return texts.SETUP_WAITS.format(
-        hours=f"{rules['question'].wait_s / HOUR_S:g}", plan=texts.UNANSWERED_PLAN[plan.default]
-    )
+    return waits_text(await engine.look.gate_rules(space))
+
+
+def waits_text(rules: Mapping[GateKind, GateRule]) -> str:
+    """Return how long questions wait and what unanswered ones come to; kinds that wait as long as agents'
+    questions are not named."""
+    usual = rules["question"].wait_s
+    others = [
+        f"{texts.GATES_OF[kind]} {texts.SETUP_HOURS.format(hours=rule.wait_s / HOUR_S)}"
+        for kind, rule in rules.items()
+        if rule.wait_s != usual
+    ]
+    defaults = [
+        texts.SETUP_DEFAULT.format(kind=texts.GATES_OF[kind], default=texts.UNANSWERED[rule.default])
+        for kind, rule in rules.items()
+        if len(DEFAULTS[kind]) > 1
+    ]
+    hours = ", ".join([texts.SETUP_HOURS.format(hours=usual / HOUR_S), *others])
+    return texts.SETUP_WAITS.format(hours=hours, defaults="; ".join(defaults))
 
 
 def quota_text(quota: Quota) -> str:
@@ -170,11 +202,12 @@ def changes(old: GuildRules, new: GuildRules) -> dict[str, str]:
     return found
 
 
-async def record_rules(interaction: Interaction, rules: dict[str, str]) -> None:
-    """Add changed rules to the audit trail, before they hold."""
+def recorded(interaction: Interaction, rules: dict[str, str]) -> Record | None:
+    """Return what adds changed rules to the audit trail, None without any."""
     person, space = require_manager(interaction), current_space(interaction)
-    if rules:
-        await parts_of(interaction).engine.handle(RecordRules(space, rules, person.key, person.named))
+    if not rules:
+        return None
+    return parts_of(interaction).engine.recording(RecordRules(space, rules, person.key, person.named))
 
 
 class SetupCog(commands.Cog):
@@ -191,7 +224,8 @@ class SetupCog(commands.Cog):
         place=texts.OPT["place"],
         alerts=texts.OPT["alerts"],
         answer_hours=texts.OPT["answer_hours"],
-        unanswered_plan=texts.OPT["unanswered_plan"],
+        answer_for=texts.OPT["answer_for"],
+        unanswered=texts.OPT["unanswered"],
         running=texts.OPT["most_running"],
         starts=texts.OPT["most_starts"],
         dollars=texts.OPT["most_dollars"],
@@ -200,10 +234,14 @@ class SetupCog(commands.Cog):
     )
     @app_commands.autocomplete(zone=autocomplete.zones)
     @app_commands.choices(
-        unanswered_plan=[
-            app_commands.Choice(name=texts.UNANSWERED_PLAN[effect], value=effect)
-            for effect in DEFAULTS["plan"]
-        ]
+        answer_for=[app_commands.Choice(name=name, value=kind) for kind, name in texts.GATES_OF.items()],
+        unanswered=[
+            app_commands.Choice(
+                name=texts.SETUP_DEFAULT.format(kind=texts.GATES_OF[kind], default=texts.UNANSWERED[default]),
+                value=f"{kind}:{default}",
+            )
+            for kind, default in CHOSEN
+        ],
     )
     async def setup(
         self,
@@ -215,7 +253,8 @@ class SetupCog(commands.Cog):
         place: discord.CategoryChannel | None = None,
         alerts: discord.TextChannel | None = None,
         answer_hours: app_commands.Range[int, 1, 720] | None = None,
-        unanswered_plan: str | None = None,
+        answer_for: str | None = None,
+        unanswered: str | None = None,
         running: app_commands.Range[int, 0, 1_000] | None = None,
         starts: app_commands.Range[int, 0, 10_000] | None = None,
         dollars: app_commands.Range[float, 0, 1_000_000] | None = None,
@@ -251,9 +290,9 @@ class SetupCog(commands.Cog):
             quota=_quota(old.quota, running, starts, dollars),
         )
         if rules != replace(old, configured=True):
-            await record_rules(interaction, changes(old, rules))
-            await records.set_rules(rules, old if old.configured else None)
+            record = recorded(interaction, changes(old, rules))
+            await records.set_rules(rules, old if old.configured else None, record)
             rules = await records.rules(rules.guild_id)
-        waits = await set_waits(interaction, answer_hours, unanswered_plan)
+        waits = await set_waits(interaction, WaitOptions(answer_hours, answer_for, unanswered))
         lines = "\n".join((rules_text(rules), months, waits, asks))
         await answer(interaction, texts.SETUP_DONE.format(lines=lines))

@@ -12,7 +12,9 @@ from simcord.enums import OverwriteType
 
 from bot import texts
 from bot.discord.access import GuildRules
+from bot.features.setup.cog import CHOSEN
 from engine.commands import ForgetMemory, Protections, StartTask
+from engine.domain.gate_rules import DEFAULTS
 from engine.ports import SandboxStatus
 from tests.bot.features.conftest import Stage
 
@@ -64,17 +66,34 @@ async def test_setup_shows_what_is_set_and_keeps_the_rest(stage: Stage) -> None:
 async def test_setup_says_and_sets_how_long_questions_wait(stage: Stage) -> None:
     """Of every kind; an unanswered plan is approved only where that was chosen."""
     shown = await stage.boss.slash(stage.lobby, "setup")
-    assert "24 hours; an unanswered plan: ends the task" in shown.response.content
+    assert "**questions wait:** 24 hours\n" in shown.response.content
+    assert "plans: the task ends; tasks at their cap: the task ends;" in shown.response.content
     await stage.boss.slash(
-        stage.lobby, "setup", answer_hours=2, unanswered_plan="approve", alerts=stage.lobby
+        stage.lobby, "setup", answer_hours=2, unanswered="plan:approve", alerts=stage.lobby
     )
     rules = await stage.engine.look.gate_rules(f"guild:{stage.guild.id}")
     assert {rule.wait_s for rule in rules.values()} == {7_200}
     assert (rules["plan"].default, rules["audit"].default) == ("approve", "stop")
     assert (await stage.records.rules(stage.guild.id)).alerts_id == stage.lobby.id
     again = await stage.boss.slash(stage.lobby, "setup")
-    assert "2 hours; an unanswered plan: is approved" in again.response.content
+    assert "plans: work starts; tasks at their cap: the task ends;" in again.response.content
     assert f"<#{stage.lobby.id}>" in again.response.content
+
+
+async def test_each_kind_of_question_has_its_own_time_and_default(stage: Stage) -> None:
+    """Whatever a kind may come to can be chosen; the time of one kind leaves the others as they are."""
+    space = f"guild:{stage.guild.id}"
+    for kind, default in CHOSEN:
+        await stage.boss.slash(stage.lobby, "setup", unanswered=f"{kind}:{default}")
+        assert (await stage.engine.look.gate_rules(space))[kind].default == default
+    for kind in DEFAULTS:
+        await stage.boss.slash(stage.lobby, "setup", answer_hours=3, answer_for=kind)
+        waits = {one: rule.wait_s for one, rule in (await stage.engine.look.gate_rules(space)).items()}
+        assert waits.pop(kind) == 10_800
+        assert set(waits.values()) == {86_400}
+        shown = await stage.boss.slash(stage.lobby, "setup", answer_hours=24, answer_for=kind)
+    assert "parts at their cap: the agent leaves" in shown.response.content
+    assert "**questions wait:** 24 hours\n" in shown.response.content
 
 
 async def test_a_months_budgets_are_set_said_before_a_start_and_kept(stage: Stage) -> None:

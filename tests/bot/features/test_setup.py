@@ -40,7 +40,7 @@ async def test_two_managers_change_different_options_at_once(
     await stale.keep(stage.records, "rules", stage.guild.id)
     one = {"approve": stage.role, "running": 3, "month_dollars": 5.0, "ask_run": True, "answer_hours": 4}
     other: dict[str, Any] = {"spend": stage.role, "starts": 7, "month_tokens": 900, "zone": "Europe/Berlin"}
-    other |= {"ask_finish": True, "unanswered_plan": "approve"}
+    other |= {"ask_finish": True, "unanswered": "plan:approve"}
     await stage.boss.slash(stage.lobby, "setup", **one)
     stale.begun = True
     await stage.boss.slash(stage.lobby, "setup", **other)
