@@ -36,6 +36,7 @@ from bot.places.layout import Group, Placement, place
 from bot.storage.tables import BOT_METADATA, deliveries, outbox
 from engine import events as ev
 from engine.errors import Invalid, NotFound
+from engine.ports import Record
 from engine.queries import GateView, TaskView
 from engine.store.database import open_database, sync_engine
 
@@ -206,6 +207,10 @@ class Source:
     async def handle(self, command: object) -> int:
         """Ignore the command."""
         raise Invalid(f"This engine only speaks; it cannot take {command}.", "Use the engine.")
+
+    def recording(self, command: object) -> Record:
+        """Record nothing."""
+        return lambda _connection: None
 
     async def read_file(self, task_id: int, path: str) -> bytes:
         """Has no files."""
