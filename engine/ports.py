@@ -146,6 +146,7 @@ class ChatAnswer:
     `guessed`: nobody knows the price, a ceiling stands in. `finish_reason` "length": it was cut at `limit`
     tokens, and the last call may be cut too. `kept`: what the endpoint wants back with this answer, opaque,
     to be stored and sent as it is. `trouble`: why the answer cannot be used as it is, for the model.
+    `thoughts`: what it thought where it said and called nothing, to be searched for calls; never said.
     """
 
     text: str
@@ -158,6 +159,7 @@ class ChatAnswer:
     limit: int = 0
     kept: str = ""
     trouble: str = ""
+    thoughts: str = ""
 
     @property
     def cut(self) -> bool:

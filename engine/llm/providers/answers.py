@@ -15,7 +15,8 @@ from typing import Any
 from engine.errors import EngineError, ModelBadAnswer, ModelRefused
 from engine.llm.faults import UnusableAnswer, fault_in_body, fault_without_answer
 from engine.llm.providers.kept import kept_of
-from engine.llm.providers.streams import Joined, joined
+from engine.llm.providers.streams import Joined, is_stream, joined
+from engine.llm.providers.usage import parse_usage, reported_cost, usage_of
 from engine.llm.storable import storable, storable_json
 from engine.llm.words import page_title
 from engine.ports import ChatAnswer, ToolCall, Usage
@@ -25,13 +26,56 @@ MAX_ARGUMENTS = 1_000_000
 MAX_CALLS = 64
 
 _CUT = frozenset(
-    {"length", "max_tokens", "max_output_tokens", "model_length", "model_context_window_exceeded"}
+    {
+        "length",
+        "max_tokens",
+        "max_output_tokens",
+        "max_completion_tokens",
+        "max_new_tokens",
+        "token_limit",
+        "incomplete",
+        "model_length",
+        "model_context_window_exceeded",
+    }
 )
-_FILTERED = frozenset({"content_filter", "safety", "recitation", "prohibited_content", "blocklist", "spii"})
+_FILTERED = frozenset(
+    {
+        "content_filter",
+        "content_filtered",
+        "safety",
+        "image_safety",
+        "recitation",
+        "prohibited_content",
+        "blocklist",
+        "spii",
+        "sensitive",
+        "refusal",
+        "guardrail_intervened",
+    }
+)
+_BROKEN = frozenset(
+    {
+        "error",
+        "network_error",
+        "insufficient_system_resource",
+        "abort",
+        "aborted",
+        "cancelled",
+        "timeout",
+        "interrupted",
+    }
+)
+"""What stands for an answer that the endpoint did not bring to its end."""
+
 MALFORMED = frozenset({"malformed_function_call", "unexpected_tool_call", "tool_call_error"})
 _THOUGHTS = frozenset({"thinking", "redacted_thinking", "reasoning", "reasoning_text", "summary_text"})
 """Types of parts that are no words to anybody."""
 
+_THOUGHT_FIELDS = ("reasoning_content", "reasoning", "reasoning_text", "thinking")
+
+_NAMES = ("name", "tool_name", "function")
+_WRAPPERS = ("data", "result", "response", "output")
+_decoder = json.JSONDecoder()
 _CALL_PARTS = frozenset({"tool_use", "tool_call", "function_call"})
 FILTERED = "The endpoint's content filter withheld the answer. Ask the agent in other words."
 UNREAD_CALL = "Your last tool call could not be read by the endpoint. Call one tool again, with plain JSON."
@@ -54,16 +98,16 @@ def parse_answer(raw: bytes, asked: str, origin: str) -> ChatAnswer:
         raise hidden or unusable("broke off")
     choice = _first_choice(body, hidden)
     message = _message(choice)
-    usage = _usage_in(body, choice)
+    usage = usage_of(body, choice)
     finish = (_text_of(choice.get("finish_reason")) or "stop").lower()
     listed = _listed_calls(message)
     calls = _tool_calls(listed)
     text = _text_of(message.get("content"))
     if hidden is not None and not text and not calls:
         raise hidden
-    if not text and isinstance(message.get("refusal"), str):
+    if not text and not calls and isinstance(message.get("refusal"), str):
         text, finish = message["refusal"], "refusal"
-    _raise_if_withheld(finish, bool(text or calls), choice)
+    _raise_if_withheld(finish, text, bool(calls), choice)
     if len(text) > MAX_TEXT or any(len(call.arguments) >= MAX_ARGUMENTS for call in calls):
         finish = "length"
     return ChatAnswer(
@@ -72,8 +116,9 @@ def parse_answer(raw: bytes, asked: str, origin: str) -> ChatAnswer:
         usage=parse_usage(usage),
         model=storable(_text_of(body.get("model")) or asked),
         finish_reason="length" if finish in _CUT else storable(finish),
-        cost_micros=reported_cost(usage),
+        cost_micros=reported_cost(usage, body, message),
         kept=kept_of(message, listed, origin),
+        thoughts="" if text or calls else storable(_thoughts_of(message)[:MAX_TEXT]),
     )
 
 
@@ -85,8 +130,9 @@ def usage_in(raw: bytes, asked: str) -> tuple[str, Usage, int | None]:
         return asked, Usage(), None
     choices = body.get("choices")
     choice = choices[0] if isinstance(choices, list) and choices and isinstance(choices[0], dict) else {}
-    used = _usage_in(body, choice)
-    return storable(_text_of(body.get("model")) or asked), parse_usage(used), reported_cost(used)
+    used = usage_of(body, choice)
+    cost = reported_cost(used, body, _message(choice))
+    return storable(_text_of(body.get("model")) or asked), parse_usage(used), cost
 
 
 def is_page(raw: bytes) -> bool:
@@ -94,17 +140,16 @@ def is_page(raw: bytes) -> bool:
     return page_title(_unicode(raw[:20_000])) is not None
 
 
-def _raise_if_withheld(finish: str, answered: bool, choice: Mapping[str, Any]) -> None:
-    if answered:
-        return
-    if finish in _FILTERED:
-        raise ModelRefused(FILTERED, tell=TELL_FILTERED)
+def _raise_if_withheld(finish: str, text: str, called: bool, choice: Mapping[str, Any]) -> None:
+    """Raise for an answer that its endpoint did not finish, or cannot read. Words that came before a filter
+    are an answer; a call before it may be cut, and is none."""
     if finish in MALFORMED:
         raise ModelBadAnswer(UNREAD_CALL)
-    if finish == "error" or choice.get("error"):
-        raise fault_in_body({"error": choice.get("error") or "error"}, time.time()) or unusable(
-            "was an error"
-        )
+    if finish in _FILTERED and (called or not text):
+        raise ModelRefused(FILTERED, tell=TELL_FILTERED)
+    if finish in _BROKEN or choice.get("error"):
+        said = fault_in_body({"error": choice.get("error")}, time.time())
+        raise said or unusable("was broken off by the endpoint")
 
 
 def _decoded(raw: bytes) -> Joined:
@@ -119,9 +164,19 @@ def _decoded(raw: bytes) -> Joined:
         raise unusable("was not JSON" if title is None else f'was a web page ("{title}"), not JSON')
     if isinstance(body, list) and body and isinstance(body[0], dict):
         body = body[0]
+    if isinstance(body, str):  # JSON in JSON
+        body = _json_in(body)
     if not isinstance(body, dict):
         raise unusable("was no JSON object")
-    return Joined(body, ended=True)
+    return Joined(_unwrapped(body), ended=True)
+
+
+def _unwrapped(body: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the answer that some gateways put into a field of their own."""
+    if "choices" in body:
+        return body
+    inner = next((body[name] for name in _WRAPPERS if "choices" in _mapping(body.get(name))), None)
+    return body if inner is None else {**body, **inner}
 
 
 def _unicode(raw: bytes) -> str:
@@ -141,7 +196,26 @@ def _json_in(text: str) -> Any:
     try:
         return json.loads("\n".join(lines))
     except (ValueError, RecursionError):
+        return _json_among(text)
+
+
+def _json_among(text: str) -> Any:
+    """Return the answer between a server's own lines, such as warnings before it; None for none, a page or a
+    stream."""
+    begin = text[:2_000].find("{")
+    if begin < 0 or page_title(text) is not None or is_stream(text.encode("utf-8", "replace")):
         return None
+    try:
+        body, _ = _decoder.raw_decode(text, begin)
+    except (ValueError, RecursionError):
+        return None
+    whole = isinstance(body, dict) and ("error" in body or "message" in _mapping(_first_of(body)))
+    return body if whole else None
+
+
+def _first_of(body: Mapping[str, Any]) -> Any:
+    choices = body.get("choices")
+    return choices[0] if isinstance(choices, list) and choices else None
 
 
 def unusable(what: str) -> UnusableAnswer:
@@ -155,21 +229,31 @@ def unusable(what: str) -> UnusableAnswer:
 def _first_choice(body: Mapping[str, Any], hidden: EngineError | None) -> Mapping[str, Any]:
     choices = body.get("choices")
     if isinstance(choices, list) and choices and isinstance(choices[0], dict):
-        return choices[0]
+        return _gathered([choice for choice in choices if isinstance(choice, dict)])
     if isinstance(body.get("message"), dict) and "role" in body["message"]:  # as Ollama's own API
         return {"message": body["message"], "finish_reason": body.get("done_reason")}
     raise hidden or fault_without_answer(body, time.time()) or unusable("held no choice")
+
+
+def _gathered(choices: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """Return the one answer that was asked for: some gateways put words and calls into a choice each."""
+    first = choices[0]
+    if len(choices) == 1:
+        return first
+    messages = [_message(choice) for choice in choices]
+    calls: list[Any] = []
+    for message in messages:
+        calls += [call for call in _listed_calls(message) if call not in calls]
+    if not calls:
+        return first
+    text = next((found for message in messages if (found := _text_of(message.get("content")))), None)
+    return {**first, "message": {**messages[0], "content": text, "tool_calls": calls}}
 
 
 def _message(choice: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return the message of a choice; some call it `delta`, and old ones have a text only."""
     message = _mapping(choice.get("message")) or _mapping(choice.get("delta"))
     return message or {"content": choice.get("text")}
-
-
-def _usage_in(body: Mapping[str, Any], choice: Mapping[str, Any]) -> Any:
-    """Return what was counted, wherever it stands."""
-    return body.get("usage") or choice.get("usage") or _mapping(body.get("x_groq")).get("usage")
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:
@@ -183,8 +267,13 @@ def _text_of(value: Any) -> str:
     if isinstance(value, list):
         return "".join(part if isinstance(part, str) else _text_of(_mapping(part)) for part in value)
     if isinstance(value, dict) and value.get("type") not in _THOUGHTS:
-        return _text_of(value.get("text"))
+        said = next((value[name] for name in ("text", "value", "refusal") if value.get(name)), None)
+        return _text_of(said)
     return ""
+
+
+def _thoughts_of(message: Mapping[str, Any]) -> str:
+    return next((found for name in _THOUGHT_FIELDS if (found := _text_of(message.get(name)))), "")
 
 
 def _listed_calls(message: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
@@ -205,12 +294,13 @@ def _tool_calls(listed: Sequence[Mapping[str, Any]]) -> tuple[ToolCall, ...]:
     calls: list[ToolCall] = []
     seen: set[str] = set()
     for number, call in enumerate(listed):
-        function = _mapping(call.get("function")) or call
+        function = _mapping(call.get("function")) or _mapping(call.get("custom")) or call
         identity = storable(_text_of(call.get("id")))
         if not identity or identity in seen:
             identity = f"call_{number}_{len(identity)}"
         seen.add(identity)
-        calls.append(ToolCall(identity, storable(_text_of(function.get("name"))), _arguments(function)))
+        name = next((found for key in _NAMES if (found := _text_of(function.get(key)))), "")
+        calls.append(ToolCall(identity, storable(name), _arguments(function)))
     return tuple(calls)
 
 
@@ -223,54 +313,3 @@ def _arguments(function: Mapping[str, Any]) -> str:
         return "{}"
     text = raw if isinstance(raw, str) else json.dumps(raw, ensure_ascii=False)
     return storable_json(text[:MAX_ARGUMENTS])
-
-
-def parse_usage(usage: Any) -> Usage:
-    """Return the tokens as the provider counted them; cached input in OpenAI's, DeepSeek's or Anthropic's
-    fields, counted in the prompt where the provider did not."""
-    reported = _mapping(usage)
-    details = _mapping(reported.get("prompt_tokens_details")) or _mapping(
-        reported.get("input_tokens_details")
-    )
-    read, written = (_count(reported.get(f"cache_{what}_input_tokens")) for what in ("read", "creation"))
-    cached = _count(details.get("cached_tokens")) or _count(reported.get("prompt_cache_hit_tokens")) or read
-    prompt = _count(reported.get("prompt_tokens"))
-    if not prompt:
-        prompt = _count(reported.get("input_tokens"))
-        prompt += read + written if prompt else 0
-    if cached > prompt > 0:  # it is the part that was not cached
-        prompt += cached
-    completion = _count(reported.get("completion_tokens")) or _count(reported.get("output_tokens"))
-    total = _count(reported.get("total_tokens"))
-    # Some count thinking in the total only; what was thought is paid for all the same.
-    return Usage(
-        prompt=prompt,
-        cached=cached,
-        completion=max(completion, total - prompt if prompt else completion),
-        written=min(written, prompt),
-    )
-
-
-def reported_cost(usage: Any) -> int | None:
-    """What the provider says the call cost, in micro-dollars; None where it does not say."""
-    reported = _mapping(usage)
-    cost = reported.get("cost")
-    if isinstance(cost, Mapping):
-        cost = cost.get("total_cost")
-    upstream = _mapping(reported.get("cost_details")).get("upstream_inference_cost")
-    ticks = reported.get("cost_in_usd_ticks")
-    if isinstance(ticks, int | float):
-        cost = ticks / 1e10
-    dollars = _dollars(cost) + (_dollars(upstream) if reported.get("is_byok") else 0.0)
-    return round(dollars * 1e6) if dollars > 0 else None
-
-
-def _dollars(value: Any) -> float:
-    known = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 1e9
-    return float(value) if known else 0.0
-
-
-def _count(value: Any) -> int:
-    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 13:
-        value = int(value)
-    return int(value) if isinstance(value, (int, float)) and 0 < value < 1e12 else 0

@@ -39,16 +39,9 @@ def settled(answer: ChatAnswer, prompt: int, limit: int, rates: Rates) -> ChatAn
 
     An answer as long as its limit was cut, whatever its `finish_reason` says.
     """
-    usage = answer.usage
-    if not usage.total:
-        words = (
-            size_of(answer.text)
-            + size_of(answer.kept)
-            + sum(size_of(c.arguments) + size_of(c.name) for c in answer.tool_calls)
-        )
-        usage = Usage(prompt, 0, min(words // BYTES_PER_TOKEN + TOKENS_PER_MESSAGE, limit), estimated=True)
+    usage = _completed(answer, prompt, limit)
     reported = answer.cost_micros
-    finish = "length" if limit and usage.completion >= limit and not usage.estimated else answer.finish_reason
+    finish = "length" if limit and answer.usage.completion >= limit else answer.finish_reason
     return replace(
         answer,
         usage=usage,
@@ -57,6 +50,21 @@ def settled(answer: ChatAnswer, prompt: int, limit: int, rates: Rates) -> ChatAn
         limit=limit,
         finish_reason=finish,
     )
+
+
+def _completed(answer: ChatAnswer, prompt: int, limit: int) -> Usage:
+    """Return what was counted, with an estimate in place of a part that was not."""
+    usage = answer.usage
+    words = size_of(answer.text) + size_of(answer.kept)
+    words += sum(size_of(call.arguments) + size_of(call.name) for call in answer.tool_calls)
+    written = min(words // BYTES_PER_TOKEN + TOKENS_PER_MESSAGE, limit)
+    if not usage.total:
+        return Usage(prompt, 0, written, estimated=True)
+    if not usage.prompt:
+        return replace(usage, prompt=prompt, estimated=True)
+    if not usage.completion and words:
+        return replace(usage, completion=written, estimated=True)
+    return usage
 
 
 @dataclass(slots=True)

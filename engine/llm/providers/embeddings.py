@@ -13,7 +13,6 @@ from typing import Any
 from engine.errors import ModelError, ModelMisconfigured, ModelUnavailable, NotConfigured
 from engine.llm.faults import UnusableAnswer, fault_of
 from engine.llm.prices import FREE, Rates, cost_micros, input_rates, most_micros
-from engine.llm.providers.answers import parse_usage, reported_cost
 from engine.llm.providers.counting import TOKENS_PER_MESSAGE, size_of
 from engine.llm.providers.endpoint import (
     Endpoint,
@@ -23,6 +22,7 @@ from engine.llm.providers.endpoint import (
     fault_of_transport,
     post,
 )
+from engine.llm.providers.usage import parse_usage, reported_cost
 from engine.ports import Embedding, Quote, Usage
 from engine.settings import EngineSettings
 

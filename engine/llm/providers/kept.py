@@ -15,7 +15,7 @@ from engine.llm.storable import storable_json
 from engine.ports import ChatRequest
 
 MAX_KEPT = 400_000
-_THOUGHTS = ("reasoning_content", "reasoning_details", "reasoning")
+_THOUGHTS = ("reasoning_content", "reasoning_details", "reasoning", "reasoning_text", "reasoning_opaque")
 _OF_A_CALL = ("extra_content", "provider_specific_fields", "thought_signature")
 _WHOLE = ("thinking_blocks", "reasoning_items")
 

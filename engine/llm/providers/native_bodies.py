@@ -9,7 +9,8 @@ from typing import Any
 
 from engine.errors import ModelError
 from engine.llm.faults import fault_in_body
-from engine.llm.providers.answers import is_page, parse_usage, unusable
+from engine.llm.providers.answers import is_page, unusable
+from engine.llm.providers.usage import parse_usage
 from engine.llm.words import page_title
 from engine.ports import Usage
 

@@ -41,7 +41,7 @@ def joined(text: str) -> Joined | None:
         chunk = _chunk(line)
         broken = broken or chunk is None
         if chunk is not None:
-            chunks.append(chunk)
+            chunks.append(_as_error(chunk))
     if not any("choices" in chunk or "error" in chunk for chunk in chunks) or (broken and not events):
         return None
     whole = _Whole()
@@ -49,6 +49,12 @@ def joined(text: str) -> Joined | None:
         whole.add(chunk)
     complete = (ended or whole.ended) and not broken and not whole.top.get("error")
     return Joined(whole.body(), complete)
+
+
+def _as_error(chunk: dict[str, Any]) -> dict[str, Any]:
+    """Return an error event that says its error without a field for it as one with such a field."""
+    bare = "choices" not in chunk and "error" not in chunk and isinstance(chunk.get("message"), str)
+    return {"error": chunk} if bare else chunk
 
 
 def _chunk(line: str) -> dict[str, Any] | None:

@@ -5,6 +5,7 @@ Pure and the same for every provider; only complete calls of offered tools are r
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -15,6 +16,10 @@ from engine.llm.reading.textcalls import calls_in_text
 from engine.llm.reading.thinking import without_thoughts
 from engine.ports import ChatAnswer, ToolCall, ToolSpec
 
+_ENDS_IN_CALL = re.compile(
+    r"(?:</(?:tool_calls?|function(?:_calls?)?|(?:antml:)?invoke)>|[|\uff5c]>|\})\s*(?:```)?\s*"
+    r"(?:</[\w:]+>\s*)*\Z"
+)
 UNREAD = (
     "Your last answer held a tool call written as text, which was not understood and not done. Call tools "
     "through the tool interface, with the arguments as one JSON object."
@@ -37,8 +42,22 @@ def read_answer(answer: ChatAnswer, tools: tuple[ToolSpec, ...], filler: str = "
             ]
             calls = tuple(read)
             trouble = trouble or (UNREAD if found.broken and not read else "")
+    if tools and not (text or calls or answer.cut):
+        calls = _thought_calls(answer, schemas)
+        trouble = "" if calls else trouble
     text = "" if filler and text.strip() == filler else text
-    return replace(answer, text=text, tool_calls=calls, trouble=trouble)
+    return replace(answer, text=text, tool_calls=calls, trouble=trouble, thoughts="")
+
+
+def _thought_calls(answer: ChatAnswer, schemas: Mapping[str, Mapping[str, Any]]) -> tuple[ToolCall, ...]:
+    """Return the calls with which the thoughts of an otherwise empty answer end: some servers, and models
+    that leave their thoughts open, put them there."""
+    thoughts = answer.thoughts or answer.text
+    if not _ENDS_IN_CALL.search(thoughts):
+        return ()
+    found = calls_in_text(thoughts, schemas)
+    made = () if found.broken else found.calls
+    return tuple(_repaired(ToolCall(f"text{n}", c.name, c.arguments), schemas) for n, c in enumerate(made))
 
 
 def _repaired(call: ToolCall, schemas: Mapping[str, Mapping[str, Any]]) -> ToolCall:

@@ -135,12 +135,21 @@ def _as(value: Any, schema: Mapping[str, Any]) -> Any:
     kind = schema.get("type")
     if kind == "array":
         return _as_list(value, schema)
+    if kind == "string":
+        return _as_text(value)
     if kind == "object":
         read = _decoded(value.strip()) if isinstance(value, str) else value
         return _fitted(read, schema) if isinstance(read, dict) else value
     if isinstance(value, str) and kind in ("integer", "number", "boolean"):
         return _as_plain(value.strip(), kind, value)
     return value
+
+
+def _as_text(value: Any) -> Any:
+    """Return the text that a number or an object in its place means: a JSON file's content, above all."""
+    if isinstance(value, dict):
+        return json.dumps(value, ensure_ascii=False, indent=2)
+    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
 
 
 def _as_list(value: Any, schema: Mapping[str, Any]) -> Any:
