@@ -25,6 +25,7 @@ from engine.llm.waits import requested_wait_s
 from engine.llm.words import brief, decoded, error_text, page_title
 
 _RETRYABLE = frozenset({408, 409, 421, 423, 424, 425, 498, 499})
+_STATUS_FIELDS = ("code", "status", "status_code", "statusCode", "http_status", "httpStatus", "http_code")
 _ERROR_FIELDS = ("message", "msg", "detail", "details", "errors", "base_resp", "error_msg", "error_message")
 
 
@@ -82,11 +83,9 @@ def fault_in_body(body: Mapping[str, Any], now: float) -> ModelError | None:
     error = body.get("error")
     if not error:
         return None
-    status = error.get("code") if isinstance(error, Mapping) else None
-    if isinstance(status, str) and status.isdigit():
-        status = int(status)
+    status = (_status_in(error) if isinstance(error, Mapping) else None) or _status_in(body)
     content = dict(body) | {"choices": None, "model": None}
-    if isinstance(status, int) and 400 <= status < 600:
+    if status is not None:
         return fault_of(read_error_reply(status, content, {}, now))
     return _fault_without_status(read_error_reply(404, content, {}, now))
 
@@ -97,14 +96,21 @@ def fault_without_answer(body: Mapping[str, Any], now: float) -> ModelError | No
         return None
     errors = body.get("errors")
     first = errors[0] if isinstance(errors, list) and errors and isinstance(errors[0], Mapping) else {}
-    status = next((code for code in (body.get("code"), first.get("code")) if _is_status(code)), None)
+    status = _status_in(body) or _status_in(first)
     if status is not None:
-        return fault_of(read_error_reply(int(status), dict(body), {}, now))
+        return fault_of(read_error_reply(status, dict(body), {}, now))
     return _fault_without_status(read_error_reply(404, dict(body), {}, now))
 
 
-def _is_status(code: Any) -> bool:
-    return isinstance(code, int) and 400 <= code < 600
+def _status_in(node: Mapping[str, Any]) -> int | None:
+    """Return the status that a body names for its error, as a number or in digits; None for other codes."""
+    for name in _STATUS_FIELDS:
+        code = node.get(name)
+        if isinstance(code, str) and code.isascii() and code.isdigit():
+            code = int(code[:9])
+        if isinstance(code, int) and 400 <= code < 600:
+            return code
+    return None
 
 
 def _fault_without_status(reply: ErrorReply) -> ModelError:
@@ -266,7 +272,9 @@ _RULES: tuple[tuple[Callable[[ErrorReply], bool], Callable[[ErrorReply], ModelEr
     (_is(phrases.NO_ACCESS, below=500), _no_model),
     (lambda reply: reply.status == 401, _key),
     (lambda reply: reply.status == 402, _credit),
+    (_is(phrases.NO_CHANNEL), _no_model),
     (_is(phrases.TOO_LARGE_FOR_RATE, below=500), _too_long),
+    (_is(phrases.THROTTLED), _rate),
     (lambda reply: reply.status == 429, _rate),
     (_is(phrases.MODERATED, below=500), _moderated),
     (_is(phrases.PARSER_FLAG), _flag),

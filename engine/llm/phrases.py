@@ -24,7 +24,9 @@ NO_CREDIT = _any(
     r"(?:have|has|are) (?:any |enough )?no credits|n.t have (?:any|enough) credits|credit card on file|used up your points",
     r"\bkey limit exceeded|specified api usage limits|\barrearage\b|in good standing|free tier of .{0,60}exhausted",
     r"limited to [\d,]+ (?:api )?(?:calls|requests) ?(?:/|per|a) ?month|reached the set inference limit",
-    r"余额不足|欠费|请充值",
+    r"credits? (?:are|is|has been|have been) (?:depleted|exhausted|used up|expired)|credit limit (?:reached|exceeded)",
+    r"insufficient_user_quota|quota is not enough",
+    r"余额不足|额度不足|额度已用尽|欠费|请充值",
 )
 OVER_QUOTA = _any(r"exceeded your current quota")
 BAD_KEY = _any(
@@ -73,6 +75,8 @@ BAD_ANSWER = _any(
     r"did not (?:output|generate|return|produce) (?:a )?valid|xml syntax error",
     r"tokens remaining in message header|unexpected token \d+ while expecting|expecting start token",
 )
+THROTTLED = _any(r"throttlingexception|too many tokens, please wait|please wait before trying again")
+"""What Bedrock says of its rate, in words that elsewhere mean a long prompt, with any status."""
 RATE = _any(
     r"rate[ _-]?limit",
     r"too many requests|throttl|resource_exhausted|resource has been exhausted|quota[_ ]exceeded|request limit|per minute|并发|速率|频率|请求过多",
@@ -88,6 +92,7 @@ NO_TOOLS = _any(
     r"(?:tools?|tool[ _]use|tool[ _]calls?|tool calling|functions?|function calling)(?: \w+)? (?:is|are) not (?:supported|available|enabled|allowed)",
     r"does not support parameters: \[[^\]]*'tools'",
     r"support tool use|unsupported.{0,20}\btools?\b|tools? (?:param(?:eter)?|field) (?:is )?not (?:supported|allowed)",
+    r"(?:extra (?:fields|inputs)|unrecognized|unknown|unexpected)\b.{0,80}\btools\b(?![.\[])",
 )
 PARSER_FLAG = _any(r"--enable-auto-tool-choice|--tool-call-parser|--jinja|auto.{0,10}tool choice requires")
 OTHER_API = _any(
@@ -116,6 +121,8 @@ NO_MODEL = _any(
     r"no models? (?:is |are )?loaded|does not work with the specified model|on-demand throughput|inference profile",
     r"模型.{0,12}(?:不存在|不支持|未找到|已下线|已停用)",
 )
+NO_CHANNEL = _any(r"no available channels? for model|无可用渠道")
+"""What one-api and new-api say with 503 of a model that no account behind them offers."""
 NO_ACCESS = _any(r"not allowed to access (?:the )?model|can only access models|key_model_access_denied")
 """What gateways say with 401 of a key that is good for other models."""
 NO_PATH = _any(

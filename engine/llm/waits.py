@@ -43,9 +43,11 @@ _CLOCK = re.compile(
     re.I,
 )
 _UNTIL = re.compile(
-    r"(?:until|after|at)\s+(\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(?::\d{2})?(?:\.\d+)?(?:Z|[+-]\d{2}:?\d{2}))",
+    r"(?:until|after|at)\s+(\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(?::\d{2})?(?:\.\d+)?(?:Z| ?UTC| ?GMT|[+-]\d{2}:?\d{2}))",
     re.I,
 )
+_ZERO = re.compile(r"(?:Z| ?UTC| ?GMT)$", re.I)
+_BARE = re.compile(r"retry[- ]after:? (\d{1,5})(?:[.,;)]|\s*$)", re.I)
 _FIELDS = {
     "retry_after": 1.0,
     "retryafter": 1.0,
@@ -57,8 +59,15 @@ _FIELDS = {
     "retry-after-ms": 0.001,
     "retry_in": 1.0,
     "retry_after_s": 1.0,
+    "retryafterseconds": 1.0,
+    "retry_after_sec": 1.0,
+    "resets_in_seconds": 1.0,
+    "resets_at": 1.0,
+    "reset_at": 1.0,
+    "retry_at": 1.0,
 }
-_RESETS = ("requests", "tokens", "input-tokens", "output-tokens")
+_RESET = re.compile(r"x-ratelimit-reset-(?!after$)[\w-]+|anthropic-ratelimit-[\w-]+-reset")
+"""A header that says when one of several budgets is full again."""
 _EPOCH = 1e9
 _DEEPEST = 8
 
@@ -91,6 +100,8 @@ def _after(value: str | None, now: float) -> float | None:
     if not value:
         return None
     number = _number(value)
+    if number is None and "," in value:  # a header sent twice
+        number = _number(value.split(",", maxsplit=1)[0].strip())
     if number is not None:
         return _until(number, now)
     if span := _span(value):
@@ -107,7 +118,7 @@ def _until(number: float, now: float) -> float:
 
 def _date(value: str, now: float) -> float | None:
     try:
-        return datetime.fromisoformat(value.replace("Z", "+00:00")).timestamp() - now
+        return datetime.fromisoformat(_ZERO.sub("+00:00", value)).timestamp() - now
     except ValueError:
         pass
     try:
@@ -127,7 +138,9 @@ def _in_body(body: Any, now: float, depth: int = 0) -> Iterator[float | None]:
             scale = _FIELDS.get(str(key).lower())
             if scale is not None and isinstance(value, int | float | str):
                 number = _number(str(value))
-                yield _scaled(number, scale) if number is not None else _after(str(value), now)
+                yield _scaled(number, scale, now) if number is not None else _after(str(value), now)
+            elif scale is not None and isinstance(value, Mapping):  # a duration of protobuf
+                yield _number(str(value.get("seconds")))
             elif str(key).lower() == "headers" and isinstance(value, Mapping):
                 yield requested_wait_s({str(k).lower(): str(v) for k, v in value.items()}, now)
             else:
@@ -136,6 +149,7 @@ def _in_body(body: Any, now: float, depth: int = 0) -> Iterator[float | None]:
 
 def _in_words(words: str) -> float | None:
     found = [_span(match.group(1)) for match in _SENTENCE.finditer(words[:4_000])]
+    found += [float(match.group(1)) for match in _BARE.finditer(words[:4_000])]
     return max((span for span in found if span is not None), default=None)
 
 
@@ -151,12 +165,10 @@ def _until_in(words: str, now: float) -> float | None:
 def _reset(headers: Mapping[str, str], now: float) -> float | None:
     """Return the reset time of the exhausted budget; if none is marked as exhausted, the earliest."""
     known: dict[str, float] = {}
-    for kind in _RESETS:
-        for prefix in ("x-ratelimit", "anthropic-ratelimit"):
-            name = f"{prefix}-reset-{kind}" if prefix == "x-ratelimit" else f"{prefix}-{kind}-reset"
-            wait = _after(headers.get(name), now)
-            if wait is not None:
-                known[name] = wait
+    for name, value in headers.items():
+        wait = _after(value, now) if _RESET.fullmatch(name) else None
+        if wait is not None:
+            known[name] = wait
     if known:
         empty = [
             wait for name, wait in known.items() if headers.get(name.replace("reset", "remaining")) == "0"
@@ -170,8 +182,8 @@ def _reset(headers: Mapping[str, str], now: float) -> float | None:
     return float(draft.group(1)) if draft else None
 
 
-def _scaled(number: float | None, scale: float) -> float | None:
-    return None if number is None else number * scale
+def _scaled(number: float, scale: float, now: float) -> float:
+    return number * scale if scale < 1 else _until(number, now)
 
 
 def _number(value: str | None) -> float | None:

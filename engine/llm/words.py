@@ -27,7 +27,7 @@ _SAYING = (
     "title",
     "raw",
 )
-_NAMING = ("code", "type", "status", "param", "field", "reasons", "error_code", "failed_generation")
+_NAMING = ("code", "type", "__type", "status", "param", "field", "reasons", "error_code", "failed_generation")
 _NESTED = (
     "error",
     "errors",

@@ -121,7 +121,7 @@ async def post(client: openai.AsyncOpenAI, path: str, body: Any, headers: dict[s
     try:
         response = await client.post(path, cast_to=httpx2.Response, content=body, options=options)
     except openai.APIStatusError as error:
-        raw = error.body if error.body is not None else _text_of(error.response)
+        raw = _text_of(error.response) or error.body  # the SDK's own keeps only what is inside `error`
         names = {name.lower(): value for name, value in error.response.headers.items()}
         said = read_error_reply(error.status_code, raw, names, time.time())
         late = is_late(error.status_code, began)

@@ -37,6 +37,25 @@ _HOSTS: tuple[tuple[str, str], ...] = (
     (r"(^|\.)minimaxi?\.(io|chat|com)$", "minimax"),
 )
 _PORTS = {11434: "ollama", 1234: "lmstudio", 4000: "litellm"}
+_PATHS = {
+    "openai": "/v1",
+    "mistral": "/v1",
+    "xai": "/v1",
+    "moonshot": "/v1",
+    "together": "/v1",
+    "cerebras": "/v1",
+    "minimax": "/v1",
+    "ollama": "/v1",
+    "lmstudio": "/v1",
+    "groq": "/openai/v1",
+    "openrouter": "/api/v1",
+    "fireworks": "/inference/v1",
+    "qwen": "/compatible-mode/v1",
+    "zhipu": "/api/paas/v4",
+    "google": "/v1beta/openai",
+}
+"""Where Chat Completions stand at each family, before /chat/completions."""
+
 _KNOWN_HOSTS = frozenset(family for _, family in _HOSTS)
 
 
@@ -53,6 +72,15 @@ def family_of(base_url: str) -> str:
         return _PORTS.get(parts.port or 0, "openai-compatible")
     except ValueError:
         return "openai-compatible"
+
+
+def usual_base(base_url: str) -> str:
+    """Return the address that was most likely meant by one that answers nothing; the same for none better."""
+    parts = urlsplit(base_url)
+    path = None if "aiplatform" in parts.netloc else _PATHS.get(family_of(base_url))
+    if path is not None:
+        return f"{parts.scheme}://{parts.netloc}{path}"
+    return base_url if re.search(r"/v\d", base_url) else f"{base_url}/v1"
 
 
 def first_quirks(base_url: str, model: str) -> Quirks:

@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 from engine.errors import (
     Charge,
@@ -35,6 +36,7 @@ from engine.llm.providers.endpoint import (
     post,
     too_slow,
 )
+from engine.llm.providers.families import usual_base
 from engine.llm.providers.kept import Distrusted, kept_for, refuses_kept
 from engine.llm.providers.learned import Learned
 from engine.llm.providers.progress import StreamProgress, listening
@@ -43,6 +45,7 @@ from engine.llm.providers.repairs import MOST_REPAIRS, Sent, learn, names_field,
 from engine.llm.providers.streams import is_stream
 from engine.llm.providers.wire import RequestBody, Target, ToolTexts, allowed_tools, messages_json
 from engine.llm.reading import read_answer
+from engine.llm.words import brief
 from engine.ports import ChatAnswer, ChatRequest, Quote, Usage, Written
 from engine.secrets import redact
 from engine.settings import EngineSettings
@@ -246,6 +249,8 @@ class OpenAIChat:
         said = refusal.said
         named = [name for name in sent.own if names_field(said.words, name)]
         error = fault_of(said)
+        if 300 <= said.status < 400 and refusal.location:
+            return _elsewhere(said.status, refusal.location)
         if named and not isinstance(error, ModelTooLong):
             return ModelMisconfigured(
                 f"The endpoint refuses {', '.join(named)}, set by MODEL_EXTRA ({said.status}).{said.quoted} "
@@ -262,7 +267,8 @@ class OpenAIChat:
         base = self._address.base
         if not base or "OPENAI_BASE_URL" not in str(error):
             return error
-        likely = "" if re.search(r"/v\d", base) else f" Try OPENAI_BASE_URL={base}/v1."
+        usual = usual_base(base)
+        likely = f" Try OPENAI_BASE_URL={usual}." if usual != base else ""
         return ModelMisconfigured(f"{error} The address called was {base}{PATH}.{likely}")
 
     def _refuse_unpriced(self, model: str) -> None:
@@ -335,3 +341,14 @@ def _kept_fields(request: ChatRequest, target: Target) -> frozenset[str]:
         own, extras = kept_for(message.kept, target.origin)
         names.update(own, *extras)
     return frozenset(names)
+
+
+def _elsewhere(status: int, location: str) -> ModelMisconfigured:
+    """Return the error for a redirect that is not followed with the key, with the address it names."""
+    parts = urlsplit(location)
+    path = re.sub(r"/chat/completions.*$", "", parts.path)
+    target = urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], path, "", ""))
+    return ModelMisconfigured(
+        f"The model endpoint redirects to {brief(target, 200)} ({status}), where the key is not sent. "
+        "If that is the endpoint, set OPENAI_BASE_URL to it."
+    )

@@ -32,7 +32,7 @@ _NUMBER = r"\[?`?'?\"?\(?\b(\d[\d,_]{2,})\b"
 _LIMITS = (
     re.compile(
         r"(?:maximum|\bmax\b|limit|context[_ ](?:length|size|window)|n_ctx|allowed|at most|up to|less than or equal to"
-        rf"|smaller than|below|exceed\w*)[^\d\[]{{0,60}}{_NUMBER}",
+        rf"|(?:smaller|less|lower|greater|larger|more) than|below|exceed\w*)[^\d\[]{{0,60}}{_NUMBER}",
         re.I,
     ),
     re.compile(rf"(?:>|<=)\s*{_NUMBER}"),
@@ -79,6 +79,8 @@ def learn(quirks: Quirks, said: ErrorReply, sent: Sent) -> Repaired | None:
     known."""
     if said.status not in (400, 402, 404, 405, 406, 409, 413, 415, 422, 429, 500, 501):
         return None
+    if said.says(phrases.MODERATED) or said.says(phrases.BAD_ANSWER):  # no fault of the request's form
+        return None
     for name, words, rule in _REPAIRS:
         changed = rule(quirks, said, sent)
         if changed is not None and changed != quirks:
@@ -106,10 +108,10 @@ def _too_long(said: ErrorReply) -> bool:
 def _limit_name(quirks: Quirks, said: ErrorReply, sent: Sent) -> Quirks | None:
     name, other = quirks.limit_name, _OTHER_NAME[quirks.limit_name]
     swapped = "limit name" in quirks.repaired
-    mentions = re.search(rf"\b{name}\b", said.words)
+    mentions = names_field(said.words, name, re.I)
     if swapped or not mentions or not said.says(_REFUSES) or _too_long(said):
         return None
-    if next(_numbers(said.words, _LIMITS), 0) and other not in said.words:
+    if next(_numbers(said.words, _LIMITS), 0) and not names_field(said.words, other, re.I):
         return None
     return replace(quirks, limit_name=other)
 
@@ -117,12 +119,14 @@ def _limit_name(quirks: Quirks, said: ErrorReply, sent: Sent) -> Quirks | None:
 def _most_answer(quirks: Quirks, said: ErrorReply, sent: Sent) -> Quirks | None:
     """Handle an answer limit larger than the model gives, or than the account can pay for."""
     about = re.search(
-        r"max_(?:completion_|output_)?tokens|max_new_tokens|completion tokens|output tokens|can only afford",
+        r"max_(?:completion_|output_)?tokens|max_new_tokens|max(?:imum)? tokens|completion tokens|output tokens"
+        r"|can only afford",
         said.words,
         re.I,
     )
     if not about or (
-        said.says(phrases.TOO_LONG) and not re.search(r"at most|less than or equal|range", said.words)
+        said.says(phrases.TOO_LONG)
+        and not re.search(r"at most|less than or equal|range|maximum tokens value", said.words)
     ):
         return None
     afford = re.search(rf"can only afford {_NUMBER}", said.words)
@@ -130,7 +134,9 @@ def _most_answer(quirks: Quirks, said: ErrorReply, sent: Sent) -> Quirks | None:
     fitting = [number for number in found if LEAST_ANSWER <= number < sent.limit]
     if afford and (not fitting or fitting[0] < LEAST_WINDOW):
         return None
-    return replace(quirks, most_answer=max(fitting)) if fitting else None
+    # Of "less than 4096" the number itself is too many.
+    strict = re.search(r"\b(?:less|lower|smaller) than (?!or\b)", said.words, re.I) is not None
+    return replace(quirks, most_answer=max(fitting) - strict) if fitting else None
 
 
 def _window(quirks: Quirks, said: ErrorReply, sent: Sent) -> Quirks | None:
@@ -159,10 +165,14 @@ def _effort(quirks: Quirks, said: ErrorReply, sent: Sent) -> Quirks | None:
 
 def _content(quirks: Quirks, said: ErrorReply, sent: Sent) -> Quirks | None:
     wrong = re.search(
-        r"null|none|empty|missing|required|must be|should be|expected|invalid|valid string", said.words, re.I
+        r"null|none|empty|blank|missing|required|must be|should be|expected|invalid|valid string",
+        said.words,
+        re.I,
     )
-    about = re.search(r"\bcontents?\b", said.words, re.I)
+    about = re.search(r"\bcontents?\b|ContentBlock|NoneType", said.words, re.I)
     if quirks.filler or not sent.null_content or not wrong or not about or _too_long(said):
+        return None
+    if re.search(r"schema", said.words, re.I):
         return None
     return replace(quirks, filler=CALLS_A_TOOL)
 
@@ -191,18 +201,18 @@ def _fields(quirks: Quirks, said: ErrorReply, sent: Sent) -> Quirks | None:
     return replace(quirks, drop=quirks.drop | named) if named else None
 
 
-def names_field(words: str, name: str) -> bool:
+def names_field(words: str, name: str, flags: re.RegexFlag = re.NOFLAG) -> bool:
     """Return whether a text names a field of the request, in snake or in camel case."""
     head, *rest = name.split("_")
     camel = head + "".join(map(str.capitalize, rest))
-    return re.search(rf"\b(?:{re.escape(name)}|{re.escape(camel)})\b", words) is not None
+    return re.search(rf"\b(?:{re.escape(name)}|{re.escape(camel)})\b", words, flags) is not None
 
 
 def _streams(quirks: Quirks, said: ErrorReply, sent: Sent) -> Quirks | None:
     """Handle an endpoint, or a model, that answers in streams only."""
     wanted = re.search(
         r"only supports? (?:the )?stream|stream(?:ing)? (?:mode )?(?:only|is required|must be (?:set to )?(?:true|enabled))"
-        r"|(?:set|use|requires?|enable) [`'\"]?stream(?:ing)?\b|non-?stream(?:ing)? .{0,40}not (?:supported|allowed)"
+        r"|(?:set|use|requires?|enable|must have) [`'\"]?stream(?:ing)?\b|non-?stream(?:ing)? .{0,40}not (?:supported|allowed)"
         r"|for non-?streaming",
         said.words,
         re.I,
@@ -223,7 +233,9 @@ def _one_call(quirks: Quirks, said: ErrorReply, sent: Sent) -> Quirks | None:
 def _system(quirks: Quirks, said: ErrorReply, sent: Sent) -> Quirks | None:
     wanted = re.search(
         r"(?:system|developer)(?:[_ ](?:role|message|instruction|prompt)s?)?\b.{0,40}"
-        r"(?:not supported|unsupported|not allowed|not enabled|invalid)|(?:unexpected|unsupported|invalid) (?:message )?role.{0,10}system",
+        r"(?:not supported|unsupported|not allowed|not enabled|invalid)|(?:unexpected|unsupported|invalid) (?:message )?role.{0,10}system"
+        r"|not support '?\"?(?:system|developer)\b|only '?user'?(?:,| and|, and|/) ?'?assistant"
+        r"|should be 'user'(?:,| or) ?'assistant'",
         said.words,
         re.I,
     )
@@ -244,12 +256,12 @@ def _is_keyword(word: str, words: str) -> bool:
 
 
 _REPAIRS: tuple[tuple[str, str, Learn], ...] = (
+    ("streams", "it is asked for streams", _streams),
     ("limit name", "the answer's limit is named {q.limit_name}", _limit_name),
     ("longest answer", "answers have at most {q.most_answer} tokens", _most_answer),
     ("window", "prompt and answer have {q.window} tokens together (MODEL_CONTEXT_TOKENS)", _window),
     ("thinking", "with tools the thinking effort is said to be {q.effort!r}", _effort),
     ("kept thoughts", "thoughts of earlier answers are sent back or stood in for", _thoughts),
-    ("streams", "it is asked for streams", _streams),
     ("fields", "it does not take {q.drop}", _fields),
     ("system", "the rules go into the first user message", _system),
     ("content", "calls are accompanied by a text", _content),
