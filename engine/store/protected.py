@@ -11,12 +11,15 @@ from sqlalchemy import Connection
 from engine.commands import Protections
 from engine.domain.gates import GateBasis
 from engine.store.core import ACTION_REQUESTS, GATES, PROTECTIONS
+from engine.store.prepared import Prepared
 from engine.store.set_columns import set_columns
+
+_protections = Prepared(sa.select(PROTECTIONS).where(PROTECTIONS.c.space == sa.bindparam("at_space")))
 
 
 def protections_of(connection: Connection, space: str) -> Protections:
     """Return what a space has set; nothing is protected without it."""
-    row = connection.execute(sa.select(PROTECTIONS).where(PROTECTIONS.c.space == space)).first()
+    row = _protections.first(connection, at_space=space)
     if row is None:
         return Protections()
     return Protections(bool(row.run), row.recruit_over, bool(row.finish), bool(row.tools))
