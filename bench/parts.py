@@ -34,6 +34,7 @@ from engine.ports import (
     SandboxStatus,
 )
 from engine.runtime.clock import SystemClock
+from engine.runtime.heap import freeze_startup
 from engine.store.core import AGENTS, MESSAGES, TASKS
 from engine.store.database import sync_engine
 from engine.tools import ToolOptions
@@ -143,7 +144,9 @@ def build(
     """
     db = open_database(url)
     parts = EngineParts(db, model, GitWorkspace(folder / "workspaces"), NoSandbox(), clock or SystemClock())
-    return Running(Engine(parts, _dispatcher(db, slots, stalled_s), EngineOptions(ROOMY, turn, sweeps)), db)
+    made = Running(Engine(parts, _dispatcher(db, slots, stalled_s), EngineOptions(ROOMY, turn, sweeps)), db)
+    freeze_startup()  # as the product does
+    return made
 
 
 def _dispatcher(db: Database, slots: int, stalled_s: float) -> Dispatcher:

@@ -25,6 +25,7 @@ from engine.domain.redact import without_password
 from engine.errors import EngineError
 from engine.llm.local.__main__ import TerminalProgress
 from engine.queries import TaskView
+from engine.runtime.heap import freeze_startup
 from engine.runtime.worker import check_worker, run_worker, stop_signal
 from engine.secrets import redact
 from engine.settings import EngineSettings
@@ -139,6 +140,7 @@ async def _serve(
 ) -> int:
     async with running(EngineSettings(), bot_settings, progress=progress, say=_say) as product:
         progress.close()
+        freeze_startup()
         ready.set()
         where = product.local.page_url if product.local else f"Discord as {product.bot.user}"
         # Past `_say`: the page's address holds its key, which is for whoever reads this terminal.
@@ -171,6 +173,7 @@ async def _worker(_options: argparse.Namespace) -> int:
     settings = EngineSettings()
     check_worker(settings)
     opened = await open_engine(settings, migrate=upgrade, say=_say, sweeps=False)
+    freeze_startup()
     try:
         await run_worker(opened.engine, lambda: _say(WORKER_RUNS))
     finally:
