@@ -35,7 +35,11 @@ SPACE = "bench:works"
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What came of one work; `false_claims`: sentences of a report that claim success of a failed work."""
+    """What came of one work; `false_claims`: sentences of a report that claim success of a failed work.
+
+    `once`: whether the first version of each file passes by itself; `writings`: versions of all files. Both
+    show what a second writing did within one run.
+    """
 
     arm: str
     name: str
@@ -51,6 +55,8 @@ class Result:
     false_claims: tuple[str, ...]
     report: str
     files: Mapping[str, str]
+    once: bool | None = None
+    writings: int = 0
 
 
 async def plain(works: Sequence[Work], settings: EngineSettings, out: Path, cap_s: float) -> None:
@@ -118,11 +124,15 @@ async def _task(opened: OpenEngine, work: Work, cap_s: float) -> Result:
     view, agents = await look.task(task), await look.agents(task)
     files = {file.path: await look.read_file(task, file.path) for file in await look.files(task)}
     marked = await mark(work, files, opened.sandbox)
+    versions = {path: await look.history(task, path) for path in files}
+    first = {path: await look.read_file(task, path, made[-1].id) for path, made in versions.items()}
+    once = marked if first == files else await mark(work, first, opened.sandbox)
     said = [*claims(view.report), *(["verified"] if view.verified else [])]
     false = () if marked.passed else tuple(said)
     return Result(
         "product", work.name, work.kind, marked.passed, marked.held, marked.reached, marked.note, seconds,
         view.spend.completion_tokens, f"{view.state}/{basis}", len(agents), false, view.report, _texts(files),
+        once.passed, sum(map(len, versions.values())),
     )  # fmt: skip
 
 
@@ -152,8 +162,21 @@ def table(results: Sequence[Result]) -> str:
     arms = list(dict.fromkeys(result.arm for result in results))
     rows = [_row(kind, arms, [r for r in results if r.kind == kind]) for kind in KINDS]
     rows.append(_row("all", arms, results))
+    kept = [result for result in results if result.once is not None]
+    rows += [_rewritten(kept)] if kept else []
     head = f"{'kind':26}" + "".join(f"{arm + ': pass':>16}{'s':>7}{'tokens':>8}{'false':>7}" for arm in arms)
     return "\n".join([head, *rows])
+
+
+def _rewritten(results: Sequence[Result]) -> str:
+    """Return what a second writing did: the first versions of the same runs, marked by themselves."""
+    gained = sum(result.passed and not result.once for result in results)
+    lost = sum(bool(result.once) and not result.passed for result in results)
+    again = sum(result.writings > len(result.files) for result in results)
+    return (
+        f"first versions of {len(results)} runs: {sum(bool(r.once) for r in results)} pass; "
+        f"written a second time in {again}, which made {gained} right and {lost} wrong"
+    )
 
 
 def _row(kind: str, arms: Iterable[str], results: Sequence[Result]) -> str:

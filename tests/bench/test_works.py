@@ -110,3 +110,17 @@ def test_the_table_counts_passes_by_kind() -> None:
     ]
     dialogue = next(line for line in table(rows).splitlines() if line.startswith("dialogue"))
     assert dialogue.split()[1:] == ["1", "of", "2", "4", "20", "1"]
+
+
+def test_the_table_says_what_a_second_writing_did() -> None:
+    """The first versions of the same runs are counted beside the last ones."""
+    made = [
+        Result(
+            "product", name, "dialogue", passed, 2, 2, "", 3.0, 10, "ended", 1, (), "", {"a.py": ""}, once, n
+        )
+        for name, passed, once, n in [("a", True, False, 2), ("b", False, False, 2), ("c", True, True, 1)]
+    ]
+    said = table(made).splitlines()[-1]
+    assert said == (
+        "first versions of 3 runs: 1 pass; written a second time in 2, which made 1 right and 0 wrong"
+    )
