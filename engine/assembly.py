@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from engine.connectors.connectors import Connectors, OutsideOptions
-from engine.connectors.mcp.config import load_servers, variables_of
+from engine.connectors.mcp.config import ServerConfig, load_servers, variables_of
 from engine.connectors.web.opening import open_web, web_rules
 from engine.domain.guard import Guard
 from engine.domain.packages import PackagePolicy
@@ -38,7 +38,7 @@ from engine.sandbox import (
 )
 from engine.settings import MCP_CONFIG, EngineSettings
 from engine.store.create import create_tables
-from engine.store.database import open_database
+from engine.store.database import check_database_url, open_database
 from engine.store.driver_errors import operator_error
 from engine.store.refusals import Lane, key_of
 from engine.tools import ToolOptions
@@ -155,6 +155,10 @@ async def open_engine(
     async with AsyncExitStack() as stack:
         await asyncio.to_thread(keep_private, settings.data_dir, say)
         url = settings.sqlite_or_url()
+        clock = SystemClock()
+        # What cannot start is said before anything is fetched or loaded.
+        check_database_url(url)
+        tool_servers, web = _tool_servers(settings), open_web(settings, clock.now)
         outage_notifier = _OutageNotifier()
         stack.push_async_callback(outage_notifier.close)
         # The embedded model loads while the tables and the sandbox are made ready.
@@ -165,8 +169,8 @@ async def open_engine(
             sandbox = await asyncio.to_thread(_sandbox, settings, say)
             brain = await made
         settings = brain.settings
-        clock = SystemClock()
-        outside = _connectors(settings, database, clock, sweeps=sweeps)
+        servers = [*_mcp_servers(tool_servers, settings, database, clock), *web]
+        outside = _connectors(servers, settings, database, clock, sweeps=sweeps)
         parts = EngineParts(
             db=database,
             model=brain.model,
@@ -299,25 +303,34 @@ def _embedder(settings: EngineSettings, stack: AsyncExitStack) -> Embedder | Non
     return made
 
 
-def _connectors(settings: EngineSettings, db: Database, clock: Clock, *, sweeps: bool) -> Connectors | None:
-    """Return the agents' access to the web and to the servers that the operator named; None for neither.
-
-    Raises NotConfigured when the file that names them, or a setting of the web, cannot be used.
-    """
-    servers = [*_mcp_servers(settings, db, clock), *open_web(settings, clock.now)]
+def _connectors(
+    servers: Sequence[OutsideServers], settings: EngineSettings, db: Database, clock: Clock, *, sweeps: bool
+) -> Connectors | None:
+    """Return the agents' access to the web and to the servers that the operator named; None for neither."""
     if not servers:
         return None
     guard = Guard(settings.outside_guard, web_rules(settings))
     return Connectors(servers, db, clock, OutsideOptions(settings.outside_tools_shown, guard, sweeps))
 
 
-def _mcp_servers(settings: EngineSettings, db: Database, clock: Clock) -> list[OutsideServers]:
+def _tool_servers(settings: EngineSettings) -> tuple[ServerConfig, ...]:
+    """Return the servers of tools that the operator named.
+
+    Raises NotConfigured when the file that names them cannot be used, or its extra is missing.
+    """
     if settings.mcp_config == MCP_CONFIG and not MCP_CONFIG.exists():
-        return []
+        return ()
     configs = load_servers(settings.mcp_config, variables_of(os.environ))
+    if configs:
+        require("mcp", "Servers of tools (mcp.json)")
+    return configs
+
+
+def _mcp_servers(
+    configs: tuple[ServerConfig, ...], settings: EngineSettings, db: Database, clock: Clock
+) -> list[OutsideServers]:
     if not configs:
         return []
-    require("mcp", "Servers of tools (mcp.json)")
     # Imported here: the package mcp is of that extra.
     from engine.connectors.mcp.servers import McpServers  # noqa: PLC0415
 

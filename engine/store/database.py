@@ -63,12 +63,18 @@ class _Job(NamedTuple):
 _Result = tuple[_Job, Any, Exception | None]
 
 
+def check_database_url(url: str) -> None:
+    """Check, without opening it, that a database of this SQLAlchemy URL can be used. Raises NotConfigured."""
+    check_address(url)
+    if not url.startswith("sqlite"):
+        require("postgres", "DATABASE_URL on PostgreSQL")
+
+
 def open_database(url: str) -> Database:
     """Open the database of an SQLAlchemy URL (`sqlite:///…` or `postgresql://…`). Raises NotConfigured."""
-    check_address(url)
+    check_database_url(url)
     if url.startswith("sqlite"):
         return SqliteDatabase(url)
-    require("postgres", "DATABASE_URL on PostgreSQL")
     # Imported here: its driver is of that extra, and its megabytes are for those who use PostgreSQL.
     from engine.store.postgres import PostgresDatabase  # noqa: PLC0415
 
@@ -88,9 +94,8 @@ def sync_engine(url: str) -> sa.Engine:
 
     Raises NotConfigured where the extra [postgres] is needed and missing.
     """
-    check_address(url)
+    check_database_url(url)
     if not url.startswith("sqlite"):
-        require("postgres", "DATABASE_URL on PostgreSQL")
         engine = sa.create_engine("postgresql+psycopg://" + url.split("://", 1)[1], connect_args=PATIENCE)
         # First of all: SQLAlchemy itself falls over the bytes that such a server sends for text.
         event.listen(engine, "connect", _check_encoding, insert=True)

@@ -13,6 +13,7 @@ from engine.assembly import OpenEngine, open_engine, turn_options
 from engine.commands import StartTask
 from engine.errors import NotConfigured
 from engine.events import EventBody, ModelBack, ModelWaiting, TaskEnded
+from engine.extras import MODULES
 from engine.llm.providers.openai_chat import Endpoint
 from engine.settings import EngineSettings
 from engine.store.create import create_tables
@@ -176,6 +177,33 @@ async def test_the_embedded_model_loads_while_the_tables_are_made(
     with pytest.raises(NotConfigured, match="damaged"):
         await open_engine(bare, migrate=broken, say=lambda _: None)
     assert SlowModel.ended == ["cancelled", "stopped"]
+
+
+@pytest.mark.parametrize("wrong", ["database", "extra", "tools", "search"])
+async def test_what_cannot_start_is_said_before_a_model_is_loaded(
+    wrong: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Loading takes half a minute and fetching more: a wrong setting is heard of at once."""
+    monkeypatch.setattr("engine.assembly.LocalModel", SlowModel)
+    SlowModel.migrating.set()
+    SlowModel.ended.clear()
+    (tmp_path / "mcp.json").write_text("[" if wrong == "tools" else "{}")
+    values: dict[str, Any] = {"mcp_config": tmp_path / "mcp.json"}
+    if wrong == "database":
+        values["database_url"] = "mysql://me@here/db"
+    if wrong == "extra":
+        values["database_url"] = "postgresql://me@here/db"
+        monkeypatch.setitem(MODULES, "postgres", ("a_module_that_nothing_installs",))
+    if wrong == "search":
+        values["web_search"] = "tavily"
+    bare = settings(tmp_path, openai_api_key="", openai_base_url="", **values)
+    with pytest.raises(NotConfigured):
+        await open_engine(bare, migrate=_never, say=lambda _: None)
+    assert SlowModel.ended == []
+
+
+def _never(_url: str) -> None:
+    raise AssertionError("the tables are made after the settings are checked")
 
 
 def test_turns_leave_room_for_the_answer_and_the_rules(tmp_path: Path) -> None:
