@@ -30,7 +30,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-ISOLATION = ("tests/contracts/test_isolation.py", "tests/bot/outbox/test_isolation.py")
+ISOLATION = (
+    "tests/contracts/test_isolation_of_reads.py",
+    "tests/bot/outbox/test_isolation.py",
+    "tests/contracts/test_isolation.py",
+)
 COPIED = (
     "engine",
     "bot",

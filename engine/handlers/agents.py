@@ -43,14 +43,6 @@ _NOT_IN_STATE = {
 """Why an agent cannot be paused or resumed, by the state in which it is."""
 
 
-_NOT_IN_STATE = {
-    "active": Refusal("{name} is not paused.", "Write to it, or pause it: /agent pause."),
-    "paused": Refusal("{name} is already paused.", "Resume it: /agent resume."),
-    "dismissed": Refusal("{name} has left the task.", "Use /task tree to see who is there."),
-}
-"""Why an agent cannot be paused or resumed, by the state in which it is."""
-
-
 def pause_agent(connection: Connection, command: PauseAgent, now: float) -> HandlerResult:
     """Pause an active agent and all active agents below it. Raises NotFound, WrongState."""
     agent = get_agent(connection, command.agent_id)

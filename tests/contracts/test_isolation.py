@@ -21,6 +21,7 @@ from sqlalchemy import Connection
 from engine import Engine, EngineOptions, EngineParts, TurnOptions
 from engine import commands as c
 from engine.budget.caps import at_cap, pause_and_ask
+from engine.budget.embeddings import book_embedding, settle_embedding
 from engine.budget.month_caps import (
     months_to_announce,
     paused_for_month,
@@ -28,6 +29,7 @@ from engine.budget.month_caps import (
     resume_with_room,
     warn_months,
 )
+from engine.budget.settlement import spend_lost
 from engine.connectors.approved import answered, claim, lost
 from engine.connectors.ledger import NewCall, begin
 from engine.connectors.recovery import settle_untold
@@ -43,6 +45,8 @@ from engine.errors import EngineError, NotFound, Stale
 from engine.events import ModelBack
 from engine.handlers.gate_deadlines import advance_gate
 from engine.handlers.repeats import DueRepeat, pause_repeat, start_due
+from engine.lifecycle.agents import pause_recruits
+from engine.lifecycle.ending import hold_end
 from engine.lifecycle.wrap_up import end_short, wrap_up
 from engine.llm.scripted import ScriptedModel, call, say
 from engine.monitoring.intervention import intervene
@@ -69,6 +73,7 @@ from engine.store.core import (
     TASKS,
     append_events,
 )
+from engine.store.months import id_path
 from engine.store.tables import ENGINE_METADATA
 from engine.tools import TOOLS, ToolOptions, specs_for
 from engine.workspace import GitWorkspace
@@ -386,6 +391,11 @@ COMMANDS: dict[type, tuple[Act, ...]] = {
             lambda s: c.EditAgent(s.ada, "Be quick.", P),
             then=is_now(AGENTS.c.instructions, "Be quick.", lambda side: side.ada),
         ),
+        order(
+            "model",
+            lambda s: c.EditAgent(s.ada, None, P, model="large"),
+            then=is_now(AGENTS.c.model, "large", lambda side: side.ada),
+        ),
     ),
     c.DismissAgent: (order("dismiss", lambda s: c.DismissAgent(s.ada, P), then=ada_state("dismissed")),),
     c.ReplaceAgent: (
@@ -479,6 +489,31 @@ def _new_call(connection: Connection, side: Side) -> NewCall:
     return NewCall(side.task, side.ada, now, 2, f"c{side.task}", SHOP, "e", "{}")
 
 
+def _with_auditor(connection: Connection, side: Side) -> None:
+    """The subject's auditor is judging."""
+    here = TASKS.c.id == side.task
+    connection.execute(TASKS.update().where(here).values(auditor_id=side.agents["auditor"], audit_round=1))
+
+
+def _dear(connection: Connection, side: Side) -> None:
+    """The call under way was paid for, by the month too."""
+    months = connection.execute(sa.select(MONTHS.c.id).where(MONTHS.c.space == side.space)).scalars()
+    values = {"price_micros": 50, "paid_in": id_path(list(months))}
+    connection.execute(
+        OUTSIDE_CALLS.update().where(OUTSIDE_CALLS.c.id == side.calls["sent"]).values(**values)
+    )
+
+
+def _embedded(connection: Connection, side: Side) -> None:
+    """Book a call to the embedding model by its estimate, then by what it cost."""
+    booked = book_embedding(connection, side.bob, "v", Quote(20, 200), NOW)
+    assert booked is not None
+    settle_embedding(connection, booked, Quote(10, 90))
+
+
+BEGAN = NOW - 500
+"""When all agents joined."""
+
 WATCH = WatchOptions(silent_s=10, unassigned_s=10, unassigned=1, chatter=1, head_writes=1, cooldown_s=1)
 sweep = partial(sweep_task, now=NOW, options=WATCH)
 quiet = (nobody_asked, nothing_unread, nothing_called)
@@ -490,7 +525,26 @@ ENGINE_ACTS = (
     by_engine("no such tool any more", lambda db, s: claim(db, s.calls["pending"], None, NOW)),
     by_engine("an approved call answered", lambda db, s: answered(db, s.calls["sent"], TEA, NOW)),
     by_engine("an approved call lost", lambda db, s: lost(db, s.calls["sent"], "unknown", NO_TEA, NOW)),
+    by_engine(
+        "an approved call failed", lambda db, s: lost(db, s.calls["sent"], "not_sent", NO_TEA, NOW), _dear
+    ),
     by_engine("begin a call", lambda db, s: begin(db, _new_call(db, s), NOW)),
+    by_engine("book an embedding", lambda db, s: book_embedding(db, s.bob, "v", Quote(20, 200), NOW)),
+    by_engine("settle an embedding", _embedded),
+    by_engine(
+        "a call of a process that is gone",
+        lambda db, s: spend_lost(db, s.ada, "a call", NOW),
+        agent_is("ada", call="a call"),
+    ),
+    replace(
+        by_engine(
+            "recruited while paused",
+            lambda db, s: pause_recruits(db, s.ada, BEGAN),
+            agent_is("ada", status="paused", paused_with=0),
+        ),
+        then=is_now(AGENTS.c.paused_with, 0, lambda side: side.bob),
+    ),
+    by_engine("words during the audit", lambda db, s: hold_end(db, s.task, "why", NOW), _with_auditor),
     by_engine("sweep", lambda db, s: sweep(db, s.task), changes=False),
     by_engine("deadline", lambda db, s: sweep(db, s.task), task_is(deadline_at=NOW - 1)),
     by_engine(

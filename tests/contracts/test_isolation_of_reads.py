@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 import sqlalchemy as sa
@@ -12,24 +14,35 @@ from sqlalchemy import Connection
 from engine.connectors import ledger
 from engine.connectors.leaving import holds_foreign
 from engine.connectors.recovery import has_untold
+from engine.domain.outcomes import Read, outcome_json
+from engine.lifecycle.open_messages import read_in_silence
+from engine.lifecycle.run_evidence import last_run
 from engine.store.addresses import bases_of
 from engine.store.core import (
     ACTION_REQUESTS,
     AGENTS,
+    EVENTS,
     GATES,
+    INTERVENTIONS,
     MEMORIES,
+    MESSAGES,
     OUTSIDE_CALLS,
     PACKAGE_REQUESTS,
     REVISIONS,
+    STEPS,
     TASK_ADDRESSES,
+    dumps,
 )
 from engine.store.gates import answers_to
 from engine.store.model_calls import note_sent
 from engine.store.packages import asked_of
 from engine.store.protected import count_open, request_of
-from engine.tools.changes import _touches
+from engine.store.refusals import Lane, count_refusal, refused_so_far, still_refuses
+from engine.tools.base import ToolContext
+from engine.tools.changes import _touches, paths_ever
 from engine.tools.directory import _active_names, _find
-from tests.fakes.bystanders import Side, StoreOnOneConnection, Trio, make_trio, untouched
+from engine.tools.reading import _seen
+from tests.fakes.bystanders import NOW, Side, StoreOnOneConnection, Trio, make_trio, untouched
 from tests.fakes.parts import make_tables
 
 
@@ -60,7 +73,16 @@ def of_calls(read: Callable[[Connection, int, str], object]) -> Callable[[Connec
     return lambda c, s: [read(c, s.task, digest) for digest in digests(c, OUTSIDE_CALLS)]
 
 
+def _task_of(connection: Connection, agent: int) -> int:
+    return int(connection.execute(sa.select(AGENTS.c.task_id).where(AGENTS.c.id == agent)).scalar() or -1)
+
+
+def _silent(connection: Connection, agent: int) -> object:
+    return read_in_silence(connection, _task_of(connection, agent), agent, 1)
+
+
 PATHS = ("a.py", "b.py", "notes.md")
+LANE, LATER = Lane("k", ("boss", "member")), 10**9
 READS: dict[str, tuple[tuple[sa.Table, ...], Callable[[Connection, Side], object]]] = {
     "foreign text": ((OUTSIDE_CALLS, REVISIONS, MEMORIES), lambda c, s: holds_foreign(c, s.task)),
     "unknown calls": ((OUTSIDE_CALLS,), of_calls(ledger.is_unknown)),
@@ -82,17 +104,36 @@ READS: dict[str, tuple[tuple[sa.Table, ...], Callable[[Connection, Side], object
     "agents by name": ((AGENTS,), lambda c, s: _find(c, s.task, {"ada", "bob"})),
     "names": ((AGENTS,), lambda c, s: _active_names(c, s.task)),
     "changes of files": ((REVISIONS,), lambda c, s: _touches(c, s.task, PATHS)),
+    "a server that is away": ((OUTSIDE_CALLS,), lambda c, s: ledger.is_known_away(c, s.task, "shop", LATER)),
+    "runs": ((EVENTS,), of_agents(lambda c, agent: last_run(c, _task_of(c, agent), agent))),
+    "words read": ((MESSAGES,), of_agents(_silent)),
+    "steps without an answer": ((STEPS,), of_agents(_silent)),
+    "lines that were shown": ((STEPS,), of_agents(lambda c, agent: _seen(c, agent, begun=False))),
+    "refusals": ((INTERVENTIONS,), lambda c, s: refused_so_far(c, s.task, LANE, "c").times),
+    "refusals of a lane": ((INTERVENTIONS,), lambda c, s: still_refuses(c, s.task, LANE, 1)),
+    "answers of a lane": ((STEPS,), lambda c, s: refused_so_far(c, s.task, LANE, "other").answered),
 }
 
 
 FIRST_AGENT = sa.select(sa.func.min(AGENTS.c.id)).where(AGENTS.c.task_id == GATES.c.task_id).scalar_subquery()
-GIVEN: dict[str, tuple[sa.Table, dict[str, object]]] = {
-    "foreign text": (REVISIONS, {"note": "brought"}),
-    "unknown calls": (OUTSIDE_CALLS, {"state": "unknown"}),
-    "actions that wait": (GATES, {"kind": "action", "basis": None}),
-    "agreed actions": (GATES, {"agent_id": FIRST_AGENT}),
+QUIETLY: tuple[tuple[sa.Table, dict[str, object]], ...] = (
+    (MESSAGES, {"from_kind": "person", "consumed_step": 1}),
+    (STEPS, {"said": "", "calls_json": "[]"}),
+)
+SHOWN = outcome_json(Read("a.md", 1, True, (1, 9, 9)))
+GIVEN: dict[str, tuple[tuple[sa.Table, dict[str, object]], ...]] = {
+    "foreign text": ((REVISIONS, {"note": "brought"}),),
+    "unknown calls": ((OUTSIDE_CALLS, {"state": "unknown"}),),
+    "actions that wait": ((GATES, {"kind": "action", "basis": None}),),
+    "agreed actions": ((GATES, {"agent_id": FIRST_AGENT}),),
+    "a server that is away": ((OUTSIDE_CALLS, {"state": "failed"}),),
+    "words read": QUIETLY,
+    "steps without an answer": QUIETLY,
+    "lines that were shown": ((STEPS, {"calls_json": dumps([("1", "read_file", "{}", "", SHOWN)])}),),
+    "refusals": ((STEPS, {"ended_at": NOW - 900}),),
+    "refusals of a lane": ((STEPS, {"ended_at": NOW - 900}),),
 }
-"""What the rows of the others have to hold to be found."""
+"""What the rows of all have to hold, so that those of the others would be found."""
 
 
 def without_own(connection: Connection, side: Side, tables: tuple[sa.Table, ...]) -> None:
@@ -117,8 +158,7 @@ def test_a_read_inside_a_step_finds_nothing_of_other_tasks(
     store.undo()
     tables, read = READS[name]
     nobody = replace(trio.subject, task=-1, agents=dict.fromkeys(trio.subject.agents, -1))
-    if name in GIVEN:
-        table, values = GIVEN[name]
+    for table, values in GIVEN.get(name, ()):
         store.connection.execute(table.update().values(**values))
     without_own(store.connection, trio.subject, tables)
     nothing = read(store.connection, nobody)
@@ -136,3 +176,44 @@ def test_a_call_that_is_sent_is_noted_for_its_agent_alone(made: tuple[StoreOnOne
         assert note_sent(store.connection, trio.subject.ada, "a call")
     calls = sa.select(AGENTS.c.id).where(AGENTS.c.call == "a call")
     assert store.connection.execute(calls).scalars().all() == [trio.subject.ada]
+
+
+async def test_paths_are_those_that_the_task_ever_had(made: tuple[StoreOnOneConnection, Trio]) -> None:
+    """A path that only another task had is none of them."""
+    store, trio = made
+    store.undo()
+    others = REVISIONS.c.task_id.in_([side.task for side in trio.bystanders])
+    store.connection.execute(REVISIONS.update().where(others).values(path="theirs.py"))
+    context = SimpleNamespace(task=SimpleNamespace(id=trio.subject.task), db=store, files={"new.py": None})
+    assert await paths_ever(cast(ToolContext, context)) == {"a.py", "b.py", "new.py"}
+
+
+def test_the_answer_under_way_is_the_agents_own(made: tuple[StoreOnOneConnection, Trio]) -> None:
+    """A later step of another agent does not make this one's newest step an earlier one."""
+    store, trio = made
+    store.undo()
+    values: dict[str, Any] = {"calls_json": dumps([("1", "read_file", "{}", "", SHOWN)])}
+    store.connection.execute(STEPS.update().values(**values))
+    store.connection.execute(STEPS.update().where(STEPS.c.agent_id != trio.subject.cy).values(step=7))
+    assert _seen(store.connection, trio.subject.cy, begun=True) == {}
+    assert _seen(store.connection, trio.subject.cy, begun=False) == {("a.md", 1): set(range(1, 10))}
+
+
+def test_words_read_in_silence_are_those_of_their_reader(made: tuple[StoreOnOneConnection, Trio]) -> None:
+    """What a colleague read in a step of the same number is the colleague's."""
+    store, trio = made
+    store.undo()
+    for table, values in QUIETLY:
+        store.connection.execute(table.update().values(**values))
+    found = read_in_silence(store.connection, trio.subject.task, trio.subject.cy, 1)
+    assert found and {each.to_id for each in found} == {trio.subject.cy}
+
+
+def test_a_refusal_is_counted_for_its_task_alone(made: tuple[StoreOnOneConnection, Trio]) -> None:
+    """Where others were refused for the same reason, their counts stay."""
+    store, trio = made
+    store.undo()
+    store.connection.execute(STEPS.update().values(ended_at=NOW - 900))
+    with untouched(store.connection, trio.bystanders):
+        count_refusal(store.connection, trio.subject.task, LANE, "c", NOW)
+    assert refused_so_far(store.connection, trio.subject.task, LANE, "c").times == 4

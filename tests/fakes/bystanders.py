@@ -53,6 +53,7 @@ from engine.store.core import (
 )
 from engine.store.database import sync_engine
 from engine.store.months import id_path, open_months
+from engine.store.refusals import REFUSAL
 from engine.store.spending import Spent, note_spending
 from engine.store.tables import ENGINE_METADATA
 
@@ -244,7 +245,8 @@ def _make_side(connection: Connection, space: str, by: str, *, bystander: bool) 
     connection.execute(PROTECTIONS.insert().values(**kept))
     asked = {"gate_id": gates["packages"], "name": "numpy", "task_id": task}
     connection.execute(PACKAGE_REQUESTS.insert().values(**asked))
-    for rule, subject in (("silent", str(agents["bob"])), ("chatter", "pair"), *_only_there(bystander)):
+    noted = (("silent", str(agents["bob"])), ("chatter", "pair"), (REFUSAL, "k.c"), *_only_there(bystander))
+    for rule, subject in noted:
         values = {"task_id": task, "rule": rule, "subject": subject, "times": 3, "at": NOW - 300}
         connection.execute(INTERVENTIONS.insert().values(**values))
     _steps(connection, task, (row.boss_id, cy), n)

@@ -10,14 +10,15 @@ import pytest
 import sqlalchemy as sa
 
 from bot.discord.access import GuildRules
-from bot.features.files.archive import close_places
+from bot.features.files.archive import _forget, close_places, reopen_places
 from bot.outbox.ledger import Ledger
 from bot.outbox.post import Post, load_post
 from bot.outbox.projector import project_all
 from bot.outbox.transcripts import Transcripts
 from bot.places.records import MadePlace, PlaceRecords, WebhookRecord
 from bot.storage.guild_settings import BotRecords
-from bot.storage.tables import BOT_METADATA, deliveries, groups, outbox
+from bot.storage.tables import BOT_METADATA, deliveries, groups, made_places, outbox
+from bot.storage.tables import tasks as task_rows
 from engine import events as ev
 from engine.commands import Limits
 from engine.domain.gates import choices_of
@@ -304,6 +305,48 @@ async def test_archiving_touches_its_own_places_only(stage: Stage, remove: bool)
     archived = sa.select(groups.c.task_id).where(groups.c.archived).distinct()
     assert await stage.database.read(lambda c: c.execute(archived).scalars().all()) == [tasks[1]]
     assert bool(_standing(stage, places[1])) != remove
+
+
+async def test_opening_places_again_touches_its_own_only(stage: Stage) -> None:
+    """Of three archived tasks one is continued; of two with places open one is not archived."""
+    tasks, places = await _three(stage)
+    await seen_by_bot(stage)
+    for task in tasks:
+        await close_places(stage.client, stage.database, stage.outbox.transcripts, task, False)
+    await seen_by_bot(stage)
+    before, rows = _standing(stage, places[0] | places[2]), await _all_rows(stage, tasks[1])
+    mine = _standing(stage, places[1])
+    assert await reopen_places(stage.client, stage.database, tasks[1]) == ()
+    await seen_by_bot(stage)
+    assert _standing(stage, places[0] | places[2]) == before and _standing(stage, places[1]) != mine
+    assert await _all_rows(stage, tasks[1]) == rows
+    everything = await _all_rows(stage, 0)
+    assert await reopen_places(stage.client, stage.database, tasks[1]) == ()
+    assert await _all_rows(stage, 0) == everything
+
+
+async def test_a_deleted_place_is_forgotten_by_its_task_alone() -> None:
+    """Also where others have a group in the same channel, or the same category."""
+    database, place = await world(), of(S, 96)
+
+    def shared(connection: sa.Connection) -> None:
+        connection.execute(sa.update(groups).values(channel_id=place))
+        connection.execute(sa.update(task_rows).values(category_id=place))
+
+    await database.write(shared)
+    before, mine = await rows_of(database, *OTHERS), await rows_of(database, S)
+    await database.write(lambda c: _forget(c, S, place))
+    assert await rows_of(database, *OTHERS) == before
+    now = await rows_of(database, S)
+    assert (
+        {row["channel_id"] for row in now["bot_group"]}
+        == {0}
+        != {row["channel_id"] for row in mine["bot_group"]}
+    )
+    assert await database.read(lambda c: c.execute(sa.select(made_places.c.place_id)).scalars().all()) == [
+        of(other, 96) for other in OTHERS
+    ]
+    await database.close()
 
 
 async def _all_rows(stage: Stage, but: int) -> Rows:
