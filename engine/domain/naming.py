@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Collection
+from typing import Literal
 
 from engine.domain.clean import clean_text
 from engine.domain.lookalikes import folded, look
@@ -24,11 +25,22 @@ PEOPLE = frozenset(map(name_key, ("human", "humans", "person", "people", "user",
 """Names that address the agent's group, and the people who follow the task."""
 
 _ENGINE = ("system", "engine", "system message", "megaagent", "bot", "discord", "clyde")
-_OTHERS = ("everyone", "everybody", "somebody", "nobody", "admin", "administrator", "moderator", "owner")
+_OTHERS = (
+    *("everyone", "everybody", "somebody", "nobody", "admin", "admins", "administrator", "administrators"),
+    *("moderator", "moderators", "owner", "owners"),
+)
 _WORDS = frozenset({"here", "me", "all", "you"})
-_RESERVED = PEOPLE | {GROUP} | frozenset(map(name_key, (*_ENGINE, *_OTHERS)))
-_ROLES = frozenset(map(name_key, ("boss", "head", "member", "auditor")))
-_GIVEN_ROLES = frozenset(map(name_key, ("boss", "auditor")))
+"""These are compared without what looks alike: Ali is a name."""
+
+
+def _joined(name: str) -> str:
+    """Return the form in which a name is compared with reserved ones: spaces make no other name of them."""
+    return name_key(name).replace(" ", "")
+
+
+_RESERVED = frozenset(map(_joined, (*PEOPLE, GROUP, *_ENGINE, *_OTHERS)))
+_ROLES = frozenset(map(_joined, ("boss", "head", "member", "auditor")))
+_GIVEN_ROLES = frozenset(map(_joined, ("boss", "auditor")))
 """Roles that only the engine gives."""
 _PERSON = name_key("person who watches")
 
@@ -52,28 +64,45 @@ def address_key(written: str) -> str:
 
 def is_reserved(name: str) -> bool:
     """Return whether a name could be taken for the engine, for people, or for a form of address."""
-    bare = _bare(name)
-    return bare in _WORDS or look(bare) in _RESERVED or _PERSON in name_key(name)
+    spoken = any(" ".join(words) in _WORDS for words in _forms(name))
+    return spoken or bool(_bare(name) & _RESERVED) or _PERSON in name_key(name)
 
 
 def is_role(name: str) -> bool:
     """Return whether a name could be taken for a role."""
-    return look(_bare(name)) in _ROLES
+    return bool(_bare(name) & _ROLES)
 
 
 def is_foreign_title(title: str) -> bool:
     """Return whether what a member is for could be taken for the engine, people, the boss or the auditor."""
-    return is_reserved(title) or look(_bare(title)) in _GIVEN_ROLES
+    return is_reserved(title) or bool(_bare(title) & _GIVEN_ROLES)
 
 
-def _bare(name: str) -> str:
-    """Return a name without leading articles and trailing numbers."""
+def named_as(name: str, kind: Literal["group", "task"]) -> str:
+    """Return the name of a group or the title of a task, which names places and lists; what could be taken
+    for the engine, people or a role is followed by what it names. "" for one that can be nothing else."""
+    if not (is_reserved(name) or is_role(name)):
+        return name
+    marked = f"{name[: MAX_NAME - len(kind) - 1].rstrip()} {kind}"
+    nothing_else = kind in _bare(name) or is_reserved(marked) or is_role(marked)
+    return "" if nothing_else else marked
+
+
+def _bare(name: str) -> set[str]:
+    """Return the forms of a name as they are compared with reserved ones."""
+    return {_joined(" ".join(words)) for words in _forms(name)}
+
+
+def _forms(name: str) -> list[list[str]]:
+    """Return the words of a name without trailing numbers, with leading articles and without."""
     words = folded(name).split()
-    while len(words) > 1 and words[0] in _ARTICLES:
-        words.pop(0)
     while len(words) > 1 and words[-1].isdecimal():
         words.pop()
-    return " ".join(words)
+    forms = [words]
+    while len(words) > 1 and words[0] in _ARTICLES:
+        words = words[1:]
+        forms.append(words)
+    return forms
 
 
 def unique_name(wanted: str, taken: Collection[str]) -> str:

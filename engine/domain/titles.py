@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from engine.domain.clean import clean_line
+from engine.domain.naming import named_as
 
 LONGEST = 48
 """Characters of a title: it names channels, and stands in lists."""
@@ -20,8 +21,8 @@ def title_of(goal: str) -> str:
 
 
 def shortened(title: str) -> str:
-    """Return a title on one line, cut after a word where it is too long."""
+    """Return a title on one line, cut after a word where it is too long, that passes for nobody's name."""
     line = clean_line(title).strip(" .,:;")
-    if len(line) <= LONGEST:
-        return line
-    return (line[: LONGEST + 1].rpartition(" ")[0] or line[:LONGEST]).rstrip(" .,:;")
+    if len(line) > LONGEST:
+        line = (line[: LONGEST + 1].rpartition(" ")[0] or line[:LONGEST]).rstrip(" .,:;")
+    return named_as(line, "task")

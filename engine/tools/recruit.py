@@ -19,7 +19,15 @@ from engine.domain.effects import (
     SetBudget,
     slot_mark,
 )
-from engine.domain.naming import address_key, clean_name, is_foreign_title, is_reserved, is_role, name_key
+from engine.domain.naming import (
+    address_key,
+    clean_name,
+    is_foreign_title,
+    is_reserved,
+    is_role,
+    name_key,
+    named_as,
+)
 from engine.domain.outcomes import Joined, Slot, ToolResult
 from engine.domain.team import Team, too_many
 from engine.tools.base import WORKERS, Arguments, Tool, ToolContext, ToolRefused
@@ -161,7 +169,7 @@ def _stage_member(context: ToolContext, member: NewMember, group: str) -> Slot:
     slot = context.slot()
     name = clean_name(member.name) or NAMELESS
     title = " ".join(member.role.split())
-    group_name = clean_name(group) or f"{context.agent.name} group"
+    group_name = named_as(clean_name(group), "group") or f"{context.agent.name} group"
     context.stage(Recruit(slot, name, title, member.instructions, group_name, member.leads))
     context.recruited[name_key(name)] = name
     context.newcomers[name_key(name)] = Slot("agent", slot)

@@ -73,6 +73,30 @@ async def test_a_boss_that_works_alone_names_the_task(stage: Stage, by: str) -> 
     assert (await play.engine.look.group(task.root_group_id)).name == wanted
 
 
+async def test_neither_task_nor_group_passes_for_who_speaks(stage: Stage) -> None:
+    """Channels and lists bear these names: they say what they name."""
+
+    def member(name: str) -> dict[str, str]:
+        return {"name": name, "role": "writer", "instructions": "write", "task": "write"}
+
+    def boss(view: View) -> ChatAnswer:
+        if not view.did("propose_plan"):
+            plan = {"summary": "s", "groups": ["g"], "agents": 3, "title": "The \u0405ystem"}
+            return call(("propose_plan", plan), ("recruit", {"members": [member("Ada")]}))
+        return call(("finish", {"report": "done"})) if "Bo is here." in view.all else say("I wait.")
+
+    def ada(view: View) -> ChatAnswer:
+        told = ("send_message", {"to": ["Boss"], "text": "Bo is here."})
+        return call(("recruit", {"members": [member("Bo")], "group": "[MegaAgent]"}), told)
+
+    play = await stage({"Boss": boss, "Ada": ada})
+    await play.until(GroupFormed, depth=1)
+    await play.until(TaskNamed)
+    names = [group.name for group in await play.engine.look.groups(play.task)]
+    assert names == ["The \u0405ystem task", "MegaAgent group"]
+    assert (await play.engine.look.task(play.task)).title == names[0]
+
+
 async def test_who_asks_a_person_is_seen_to_ask(stage: Stage) -> None:
     """A message with which the agent waits for people, or says that it needs an answer, is a question; one
     that says neither, or goes to colleagues, is not."""

@@ -13,8 +13,10 @@ from engine.domain.naming import (
     is_reserved,
     is_role,
     name_key,
+    named_as,
     unique_name,
 )
+from engine.domain.titles import LONGEST, shortened, title_of
 
 TWINS = [
     "boss",
@@ -119,3 +121,60 @@ def test_names_of_a_task_never_look_alike(wanted: list[str]) -> None:
         name = unique_name(each, taken)
         assert name_key(name) not in taken and 0 < len(name) <= MAX_NAME and clean_name(name) == name
         taken.add(name_key(name))
+
+
+SPEAKERS = (
+    *("system", "engine", "megaagent", "discord", "admins", "moderator", "person", "users", "everyone"),
+    *("boss", "head", "member", "auditor"),
+)
+LETTERS = {
+    "e": "\u0435\uff45\u00e9",
+    "o": "\u043e\u03bf0",
+    "s": "\u0455\uff33",
+    "a": "\u0430\u00e5",
+    "m": "\u217f",
+}
+AROUND = (
+    "{}",
+    "the {}",
+    "The {} 2",
+    "[{}]",
+    "*{}*",
+    "{}!",
+    "\u2014 {} \u2014",
+    "{}\u200b",
+    "\u3164{}",
+    "{} \U0001f527",
+)
+
+
+@st.composite
+def disguised(draw: st.DrawFn) -> str:
+    """A word for who speaks, as somebody would write it who wants to be taken for it."""
+    word = draw(st.sampled_from(SPEAKERS))
+    letters = [draw(st.sampled_from([c, c.upper(), *LETTERS.get(c, "")])) for c in word]
+    gap = draw(st.sampled_from(("", "", "\u200d", " ", "\u00ad")))
+    return draw(st.sampled_from(AROUND)).format(gap.join(letters))
+
+
+@given(disguised())
+def test_no_group_and_no_task_is_called_like_who_speaks(name: str) -> None:
+    """However it is written, the name says that it is a group or a task; what is told apart stays so."""
+    group = named_as(clean_name(name), "group")
+    assert group.endswith(" group") and named_as(group, "group") == group and len(group) <= MAX_NAME
+    for title in (shortened(name), title_of(name)):
+        assert title.endswith(" task") and shortened(title) == title and len(title) <= LONGEST
+
+
+@pytest.mark.parametrize(
+    "name", ["Gobang", "Engine room", "System design", "Discord bot", "Head of Design", "Heads", "Ada group"]
+)
+def test_ordinary_groups_and_tasks_keep_their_names(name: str) -> None:
+    """A word among others takes nobody's name."""
+    assert named_as(name, "group") == name == shortened(name) == title_of(name)
+
+
+@pytest.mark.parametrize("name", ["group", "The Group", "Eve, a person who watches this task"])
+def test_a_group_that_could_only_be_an_address_or_a_person_has_no_such_name(name: str) -> None:
+    """It is called after its head instead."""
+    assert named_as(name, "group") == ""
