@@ -11,6 +11,7 @@ from discord.ext import commands
 from bot.app.windows import WINDOWS
 from bot.discord.context import Interaction
 from bot.discord.error_reports import report
+from bot.discord.identities import number_in
 from bot.discord.windows import SubmitHandler, typed
 from bot.features.tasks.new import goal_typed
 
@@ -33,7 +34,7 @@ class WindowsCog(commands.Cog):
             return
         values = typed(interaction.data)
         try:
-            await ALL[kind](interaction, int(number), values)
+            await ALL[kind](interaction, number_in(number), values)
         except Exception as error:  # noqa: BLE001 - errors are reported to the person
             await report(interaction, error, _given_back(kind, values))
 

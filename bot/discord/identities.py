@@ -55,3 +55,9 @@ def message_of(ref: str) -> tuple[int, int]:
     """Return (channel id, message id) of a reference. Raises ValueError when it is none of a message."""
     channel_id, _, message_id = ref.partition(":")
     return int(channel_id), int(message_id)
+
+
+def number_in(digits: str) -> int:
+    """Return the number in a custom id; 0, which nothing has, for one beyond every id there can be."""
+    number = int(digits)
+    return number if number < 2**63 else 0

@@ -15,6 +15,7 @@ from bot.discord.access import Right
 from bot.discord.context import Interaction, parts_of
 from bot.discord.errors import ActionRefused
 from bot.discord.formatting import plain
+from bot.discord.identities import number_in
 from bot.discord.interactions import answer, hold, require_right, require_view
 from bot.discord.lookup import agent_by_id
 from bot.discord.reporting_item import ReportingItem
@@ -33,7 +34,7 @@ AGENTS = 24
 class SpeakersButton(
     ReportingItem,
     discord.ui.DynamicItem[discord.ui.Button[Any]],
-    template=r"speakers:(?P<purpose>inspect|why|reply):(?P<message>\d{15,20}):(?P<page>\d{1,4})",
+    template=r"speakers:(?P<purpose>inspect|why|reply):(?P<message>\d{1,20}):(?P<page>\d{1,4})",
 ):
     """`speakers:<purpose>:<message id>:<page>`: further agents whose words a message carries."""
 
@@ -47,7 +48,7 @@ class SpeakersButton(
         cls, interaction: Interaction, item: discord.ui.Item[Any], match: re.Match[str], /
     ) -> SpeakersButton:
         """The button that was pressed, from its id alone."""
-        return cls(cast(Purpose, match["purpose"]), int(match["message"]), int(match["page"]))
+        return cls(cast(Purpose, match["purpose"]), number_in(match["message"]), int(match["page"]))
 
     async def pressed(self, interaction: Interaction) -> None:
         """Show the page in the same message."""

@@ -182,6 +182,7 @@ class ReactionsCog(commands.Cog):
 
     async def accept(self, ask: Interaction, at: Meant) -> Told:
         """Approve the plan or accept the result that is asked about."""
+        person = await require_right(ask, Right.APPROVE, at.task)
         open_ones = [at.gate] if at.gate else list(await self.parts.engine.look.gates(at.task.id))
         found = [
             (gate, choice)
@@ -193,7 +194,6 @@ class ReactionsCog(commands.Cog):
         if len(found) != 1:
             raise ActionRefused(refusals.NOTHING_TO_ACCEPT.format(id=at.task.id))
         gate, choice = found[0]
-        person = await require_right(ask, Right.APPROVE, at.task)
         for right in gate_rights(choice):
             await require_right(ask, right, at.task)
         await self.parts.engine.handle(AnswerGate(gate.id, person.key, choice.id, by_name=person.named))

@@ -11,7 +11,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, get_args
 
 import discord
 import pytest
@@ -39,6 +39,7 @@ from bot.features.welcome.texts import EXAMPLES
 from bot.storage.tables import BOT_METADATA
 from bot.texts import refusals
 from engine.commands import RepeatTask
+from engine.domain.gates import GateEffect, GateKind
 from tests.bot.features.conftest import Stage
 from tests.bot.features.test_rights_again import closed_task, custom_ids, grant, others
 
@@ -252,6 +253,7 @@ async def house(stage: Stage) -> House:
     stage.engine.write(ada, "plan.md", b"Keep quiet.")
     memory = stage.engine.remember(f"guild:{stage.guild.id}", "The price is 12.")
     gate = stage.engine.raise_gate(task.boss_id, "Shall we buy?", kind="plan")
+    more = [stage.engine.raise_gate(ada, "Keep quiet?", ("Or 13",), kind) for kind in get_args(GateKind)]
     words = await stage.posted(room, ada, text="The price is 12.")
     asked = await stage.posted(room, task.boss_id, text="Shall we buy?", gate_id=gate)
     drafted = await stage.boss.slash(stage.lobby, "task repeat new", goal="Watch the merger")
@@ -282,7 +284,7 @@ async def house(stage: Stage) -> House:
         AuditButton: {"task": [0, task.id], "at": [1]},
         SpeakersButton: {"message": [words.id], "page": [0, 9]},
         StepButton: {**this, "step": [1], "part": [0]},
-        GateButton: {"gate": [gate], "choice": ["approve", "cancel", "0", "9", SAY, CAP]},
+        GateButton: {"gate": [gate, *more], "choice": [*get_args(GateEffect), "o1", "0", "9", SAY, CAP]},
         AgentButton: this,
         FileButton: {**this, "path": [path_id("plan.md")]},
         FileSelect: this,
@@ -378,3 +380,53 @@ async def test_a_manager_of_another_server_reaches_nothing_here(house: House) ->
     for record in await house.use(own, person.id, hall.id, elsewhere.id):
         shown = json.dumps([[each.content, each.embeds] for each in house.told(record)]).lower()
         assert not [secret for secret in SECRETS if secret in shown]
+
+
+STARTS = ("/task new", "/task demo", "/task repeat", "/memory", "page:memories", "welcome:", "offer:")
+"""What the right to start is enough for: memories and repeats are the server's."""
+
+
+@pytest.mark.parametrize("where", ["in the lobby", "in the place of the own task"])
+async def test_who_started_one_task_has_no_say_in_another(house: House, where: str) -> None:
+    """Neither from elsewhere nor from a place that they were let into: the ids decide, not the place."""
+    stage = house.stage
+    await grant(stage, start=stage.role)
+    await stage.crew.slash(stage.lobby, "task new", goal="Build a boat")
+    mine = max(stage.engine.world.tasks.values(), key=lambda task: task.id)
+    assert mine.by == f"discord:{stage.crew.id}" and mine.id != house.task
+    room = stage.guild.create_text_channel("boat")
+    await stage.meets(mine.root_group_id, room)
+    place = stage.lobby if where == "in the lobby" else room
+    doors = [door for door in house.doors() if not door.name.startswith(STARTS)]
+    house.carrier(place.id)
+    before = house.seen()
+    records = await house.use(doors, stage.crew.id, place.id, stage.guild.id)
+    await house.react(stage.crew.id, stage.guild.id)
+    assert house.seen() == before
+    check_private(house, doors, records)
+    for name, text in refusals_in(house, doors, records).items():
+        if name not in OPEN_TO_ALL:
+            assert text.startswith((*RIGHTS, *NOT_THEIRS, *house_rules(name))), (name, text)
+
+
+FAR = 10**20 - 1
+"""A number that a custom id can hold and a database cannot."""
+
+
+async def test_numbers_that_nothing_can_have_are_unknown(house: House) -> None:
+    """For who manages the server too: one sentence, no incident."""
+    stage = house.stage
+    house.values = {**house.values, SpeakersButton: {"message": [FAR], "page": [0]}}
+    doors = [door for door in house.components() if door.name.startswith("speakers:")]
+    for door in house.windows():
+        kind = door.name.partition(":")[0]
+        if kind != "signin":
+            far = {**door.data, "custom_id": f"{kind}:{FAR}"}
+            doors.append(Door(f"{kind}:{FAR}", 5, far))
+    before = house.seen()
+    records = await house.use(doors, stage.boss.id, stage.lobby.id, stage.guild.id)
+    assert house.seen() == before
+    check_private(house, doors, records)
+    for name, text in refusals_in(house, doors, records).items():
+        known = (*UNKNOWN, *NOT_THEIRS, refusals.NOT_A_PERSONA.reason, refusals.NO_GATE.reason)
+        assert any(each in text for each in known), (name, text)
