@@ -17,7 +17,6 @@ from engine.workspace.paths import PathIndex, check_set, normal_path
 
 _FOLLOW_NOTHING = os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 _SHOWN = 60
-_MAX_REFUSED = 50
 _COMPILED = "__pycache__"
 
 
@@ -33,9 +32,8 @@ class Haul:
     total: int = 0
 
     def refuse(self, name: str, reason: str) -> None:
-        """Add a refused path; a flood of them is cut."""
-        if len(self.refused) < _MAX_REFUSED:
-            self.refused.append(f"{ascii(name)[1:-1][:_SHOWN]}: {reason}")
+        """Add a refused path; there are no more of them than entries that are looked at."""
+        self.refused.append(f"{ascii(name)[1:-1][:_SHOWN]}: {reason}")
 
     def leave(self, path: str, reason: str, before: Mapping[str, bytes]) -> None:
         """Add a path that could not be read: the files sent there count as kept, not as deleted."""
