@@ -13,7 +13,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 RUNNERS = frozenset({"pytest", "py.test", "unittest"})
 _STEERS = frozenset(
-    {"conftest.py", "pytest.ini", ".pytest.ini", "pyproject.toml", "tox.ini", "setup.cfg", "pytest.toml"}
+    {"conftest.py", "pytest.ini", ".pytest.ini", "pyproject.toml", "tox.ini", "setup.cfg"}
+    | {"pytest.toml", ".pytest.toml"}
 )
 _METADATA = (".dist-info/entry_points.txt", ".egg-info/entry_points.txt")
 SHOWN = 6
@@ -137,3 +138,26 @@ def is_test(path: str) -> bool:
 def steers(path: str) -> bool:
     """Return whether a file holds settings or hooks of test runners."""
     return _base(path) in _STEERS or path.endswith(_METADATA)
+
+
+_SKIPS = (b"skip", b"xfail", b"expectedFailure", b"__test__")
+_LEAVES_OUT = (
+    b"python_",
+    b"testpaths",
+    b"ignore",
+    b"deselect",
+    b"norecurse",
+    b"collect",
+    b"addopts",
+    *_SKIPS,
+)
+
+
+def may_skip(source: bytes) -> bool:
+    """Return whether a file of tests says itself that some of them are skipped or expected to fail."""
+    return any(word in source for word in _SKIPS)
+
+
+def leaves_out(path: str, source: bytes) -> bool:
+    """Return whether a file of settings or hooks could say which tests a test runner leaves out."""
+    return steers(path) and any(word in source for word in _LEAVES_OUT)

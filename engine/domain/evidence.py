@@ -10,7 +10,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from engine.domain.checks import deciding, is_test, named, runs_all, shown, steers, tests_in
+from engine.domain.checks import (
+    deciding,
+    is_test,
+    leaves_out,
+    may_skip,
+    named,
+    runs_all,
+    shown,
+    steers,
+    tests_in,
+)
 from engine.domain.loading import loaded
 from engine.ports import RunnerReport
 
@@ -40,12 +50,14 @@ class Altered:
 
 @dataclass(frozen=True, slots=True)
 class NotRun:
-    """A file of `author` that plainly holds `there` tests, of which only `ran` were run without a failure."""
+    """A file of `author` that plainly holds `there` tests, of which only `ran` were run without a failure;
+    `skips`: it says itself that tests are skipped or expected to fail."""
 
     path: str
     author: str
     ran: int
     there: int
+    skips: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +82,8 @@ class Evidence:
 
     `own`: files that decide it, or that it loads as far as imports show, last written by the submitter;
     `altered`: files of others, the giver's first, that were changed before it ran; `not_run`: test files of
-    which not every test ran; `steering`: files of the task that take part in running tests; `settings`: there
-    are any of the test runner.
+    which not every test ran; `steering`: files of the task that take part in running tests; `settings`: those
+    of the test runner could say which tests it leaves out.
     """
 
     command: tuple[str, ...]
@@ -96,8 +108,8 @@ class Evidence:
         left = [each for each in self.not_run if each.author != self.submitter]
         if settings and left:
             return f"{self._left(left)} Your {named(settings)} may be why."
-        silent = [each for each in left if not each.ran]
-        if silent and self.tests and not self.tests.skipped and not self.settings:
+        silent = [each for each in left if not each.ran and not each.skips]
+        if silent and not self.settings:
             return f"{self._left(silent)} No settings of the task say so."
         return ""
 
@@ -199,7 +211,7 @@ def evidence_of(
         tuple(others),
         left,
         steering,
-        any(map(steers, decided)),
+        any(leaves_out(path, (files or {}).get(path, b"")) for path in decided),
     )
 
 
@@ -213,7 +225,8 @@ def _not_run(
         looked = is_test(path) and path in files and _PASSED_BY.isdisjoint(path.split("/"))
         there = tests_in(files[path], tests.runner) if looked else 0
         if tests.ran.get(path, 0) < there:
-            yield NotRun(path, authors[path], tests.ran.get(path, 0), there)
+            ran = tests.ran.get(path, 0)
+            yield NotRun(path, authors[path], ran, there, may_skip(files[path]))
 
 
 def _altered(path: str, touches: Sequence[Touch], submitter: str, giver: str) -> Altered | None:

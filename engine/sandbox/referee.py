@@ -17,7 +17,7 @@ import contextlib
 import importlib
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 MOST_FILES = 300
@@ -43,6 +43,9 @@ STEERING = frozenset(
 )
 """Hooks whose implementation decides whether a test runs and what its result is."""
 
+OWN = frozenset({"_pytest.main", "_pytest.python", "_pytest.runner", "_pytest.unittest"})
+"""Modules by which pytest itself runs tests."""
+
 
 def path_here(file: object) -> str:
     """Return a file's path in the task, "" for one from elsewhere."""
@@ -55,6 +58,13 @@ def code_of(function: object) -> Any:
     return getattr(getattr(function, "__func__", function), "__code__", None)
 
 
+def implementations(manager: Any) -> Iterator[tuple[str, Any]]:
+    """Yield the implementations of the hooks that run tests, by name."""
+    for name in STEERING:
+        hook = getattr(manager.hook, name, None)
+        yield from ((name, each) for each in (hook.get_hookimpls() if hook is not None else ()))
+
+
 class Counts:
     """Test counts, taken from what each test raised."""
 
@@ -65,6 +75,7 @@ class Counts:
         self.replaced: set[str] = set()
         self._seals: Seals | None = None
         self._sources: dict[str, bytes] = {}
+        self._finders = [*sys.meta_path]
 
     def seal(self) -> None:
         """Note what the runner is made of, once it is loaded and nothing of the task is."""
@@ -74,11 +85,27 @@ class Counts:
         self._seals = Seals()
         self._sources = dict(test_files())
 
+    def watch(self) -> None:
+        """Look whether the runner is now what it was: what is put back until the end counts too."""
+        self.replaced.update(self._seals.broken(Seals.RUNNER) if self._seals else [])
+
     def look(self, file: object) -> None:
         """Look whether a test file is what it was before any code of the task was loaded."""
         path = path_here(file)
         if path in self._sources and content(path) != self._sources[path]:
             self.replaced.add(path)
+
+    def take_part(self, name: str, function: object) -> None:
+        """Note a file of the task whose function of this name takes part in running tests."""
+        path = path_here(getattr(code_of(function), "co_filename", ""))
+        if path:
+            self.steered.add(f"{path} {name}")
+
+    def look_at_finders(self) -> None:
+        """Note what of the task finds modules in Python's place, once the tests are loaded."""
+        for finder in sys.meta_path:
+            if not any(finder is each for each in self._finders):
+                self.take_part("find_spec", getattr(finder, "find_spec", None))
 
     def note(self, file: object, name: str) -> None:
         """Note that a test of a file was run and raised nothing."""
@@ -161,6 +188,9 @@ class Seals:
         "__main__:Witness",
     )
 
+    RUNNER = tuple(place for place in PLACES if place not in ("builtins:", "os:"))
+    """What no test has a reason to replace, not even while it runs."""
+
     def __init__(self) -> None:
         self._kept = {place: self._functions(place) for place in self.PLACES}
 
@@ -173,14 +203,15 @@ class Seals:
             return {}
         return {key: value for key, value in vars(owner).items() if callable(value) and key != "_"}
 
-    def broken(self) -> list[str]:
+    def broken(self, places: Iterable[str] = PLACES) -> list[str]:
         """Return the functions that are others now."""
-        return [
-            f"{place.rpartition(':')[2] or place.rpartition(':')[0]}.{name}"
-            for place, functions in self._kept.items()
-            for name, function in functions.items()
-            if self._functions(place).get(name) is not function
-        ]
+        found = []
+        for place in places:
+            now = self._functions(place)
+            owner = place.rpartition(":")[2] or place.rpartition(":")[0]
+            others = [name for name, was in self._kept[place].items() if now.get(name) is not was]
+            found += [f"{owner}.{name}" for name in others]
+        return found
 
 
 class Witness:
@@ -190,17 +221,31 @@ class Witness:
         self._skip, self._counts = pytest.skip.Exception, counts
         self._raised: dict[str, bool] = {}
         self._codes: dict[str, Any] = {}
+        self._own: set[tuple[str, object]] = set()
 
-    def pytest_plugin_registered(self, plugin: object) -> None:
-        """Note the files of the task that take part in running tests."""
+    def pytest_plugin_registered(self, plugin: object, manager: Any) -> None:
+        """Note what of pytest runs tests, before any code of the task is loaded, and the files of the task
+        that take part."""
+        self._own = self._own or {
+            (name, each.function)
+            for name, each in implementations(manager)
+            if getattr(each.function, "__module__", "") in OWN
+        }
         for name in STEERING:
-            code = code_of(getattr(plugin, name, None))
-            path = path_here(getattr(code, "co_filename", ""))
-            if path:
-                self._counts.steered.add(f"{path} {name}")
+            self._counts.take_part(name, getattr(plugin, name, None))
+
+    def _watch(self, manager: Any) -> None:
+        """Look whether pytest still runs tests itself, in the way that it has from the beginning."""
+        self._counts.watch()
+        now = [(name, each.function) for name, each in implementations(manager)]
+        self._counts.replaced.update(f"pytest.{name}" for name, _ in self._own.difference(now))
+        for name, function in now:
+            self._counts.take_part(name, function)
+        self._counts.take_part("_inner_hookexec", manager._inner_hookexec)
 
     def pytest_itemcollected(self, item: Any) -> None:
-        """Note a test's own code."""
+        """Note a test's own code, and what of the task finds modules in Python's place."""
+        self._counts.look_at_finders()
         self._counts.look(item.path)
         self._codes[item.nodeid] = code_of(getattr(item, "obj", None))
 
@@ -214,6 +259,7 @@ class Witness:
 
     def pytest_runtest_call(self, item: Any) -> None:
         """Look whether it is still the test that was collected; plugins from elsewhere may wrap it."""
+        self._watch(item.config.pluginmanager)
         before, code = self._codes.get(item.nodeid), code_of(getattr(item, "obj", None))
         other = code is not before and (code is None or path_here(code.co_filename))
         if before is not None and (other or "runtest" in vars(item)):
@@ -221,6 +267,7 @@ class Witness:
 
     def pytest_runtest_makereport(self, item: Any, call: Any) -> Iterator[None]:
         """Note what a part of a test raised."""
+        self._watch(item.config.pluginmanager)
         before = call.excinfo
         yield  # pytest's own plugin for unittest notes here what a test case raised
         bad = [one for one in (before, call.excinfo) if one is not None]
@@ -262,7 +309,16 @@ def with_unittest(arguments: list[str], counts: Counts) -> int:
     unittest = importlib.import_module("unittest")
 
     class Result(unittest.TextTestResult):  # type: ignore[name-defined,misc]
+        def startTestRun(self) -> None:  # noqa: N802 - the name in unittest
+            counts.look_at_finders()
+            super().startTestRun()
+
+        def startTest(self, test: Any) -> None:  # noqa: N802 - the name in unittest
+            counts.watch()
+            super().startTest(test)
+
         def addSuccess(self, test: Any) -> None:  # noqa: N802 - the name in unittest
+            counts.watch()
             super().addSuccess(test)
             module = sys.modules.get(type(test).__module__)
             name = f"{type(test).__name__}.{getattr(test, '_testMethodName', '')}"

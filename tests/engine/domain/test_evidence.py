@@ -207,11 +207,18 @@ def test_tests_that_did_not_run_are_counted_by_their_source(
 
 
 def test_a_file_of_others_of_which_nothing_ran_shows_nothing() -> None:
-    """No settings say so and nothing was skipped, so something in the process kept it from running."""
+    """Neither settings nor the file itself say so, so something in the process kept it from running: code
+    that skips the test, whatever else is skipped, too."""
     history, files = {"test_c.py": touches(("Dov", "a"))}, {"test_c.py": SOURCE}
     assert evidence_of(("pytest",), "Finn", "Dov", REPORT, history, files).bent
     skipped = replace(REPORT, skipped=1)
-    assert not evidence_of(("pytest",), "Finn", "Dov", skipped, history, files).bent
+    assert evidence_of(("pytest",), "Finn", "Dov", skipped, history, files).bent
+    itself = {"test_c.py": b"import pytest\npytest.importorskip('numpy')  # skips\n" + SOURCE}
+    assert not evidence_of(("pytest",), "Finn", "Dov", skipped, history, itself).bent
+    history |= {"conftest.py": touches(("Dov", "b"))}
+    for settings, says in ((b"import pytest\n", False), (b"collect_ignore = ['test_c.py']\n", True)):
+        evidence = evidence_of(("pytest",), "Finn", "Dov", REPORT, history, files | {"conftest.py": settings})
+        assert bool(evidence.bent) != says
     passed_by = {"build/test_c.py": touches(("Dov", "a"))}
     assert not evidence_of(("pytest",), "Finn", "Dov", REPORT, passed_by, {"build/test_c.py": SOURCE}).bent
 

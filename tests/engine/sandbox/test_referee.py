@@ -345,3 +345,108 @@ def test_three(): pass
     assert result.tests is not None and result.tests.ran == {"a/test_several.py": 2, "test_calc.py": 1}
     result = await sandbox.run(RunRequest(UNITTEST, files, guarded=True))
     assert result.tests is not None and result.tests.ran == {"test_calc.py": 1}
+
+
+PUT_BACK = {
+    "the method that runs tests": (
+        PYTEST,
+        {
+            "conftest.py": """
+from _pytest.python import Function
+real = Function.runtest
+Function.runtest = lambda self: None
+def pytest_sessionfinish(session): Function.runtest = real
+"""
+        },
+    ),
+    "the plugin that runs tests": (
+        PYTEST,
+        {
+            "conftest.py": """
+def pytest_configure(config):
+    python = config.pluginmanager.get_plugin('python')
+    config.hook.pytest_pyfunc_call._remove_plugin(python)
+"""
+        },
+    ),
+    "an assertion, by itself": (
+        UNITTEST,
+        {
+            "calc.py": """
+import unittest
+def add(a, b): return 0
+real = unittest.TestCase.assertEqual
+def once(*args): unittest.TestCase.assertEqual = real
+unittest.TestCase.assertEqual = once
+"""
+        },
+    ),
+    "an assertion, at the end of the module": (
+        UNITTEST,
+        {
+            "calc.py": """
+import unittest
+def add(a, b): return 0
+real = unittest.TestCase.assertEqual
+unittest.TestCase.assertEqual = lambda *args: None
+unittest.addModuleCleanup(setattr, unittest.TestCase, 'assertEqual', real)
+"""
+        },
+    ),
+}
+
+
+@pytest.mark.parametrize("what", PUT_BACK)
+async def test_what_is_replaced_only_for_the_time_of_the_tests_is_noticed(
+    sandbox: Sandbox, what: str
+) -> None:
+    """That all is as it was at the end is not enough: it is looked at around each test."""
+    command, bent = PUT_BACK[what]
+    test = FUNCTION_TEST if command is PYTEST else TEST
+    files = {"test_calc.py": test, "calc.py": WRONG, **{path: text.encode() for path, text in bent.items()}}
+    result = await sandbox.run(RunRequest(command, files, guarded=True))
+    assert result.exit_code == UNSAID_CODE and result.tests is not None and result.tests.altered, (
+        result.output
+    )
+
+
+async def test_a_test_may_replace_for_its_time_what_is_not_the_runners(sandbox: Sandbox) -> None:
+    """Input, open, functions of the system: as tests do."""
+    tests = b"""
+import builtins, os
+def test_one(monkeypatch):
+    monkeypatch.setattr(builtins, 'input', lambda *a: '3')
+    monkeypatch.setattr(os, 'getcwd', lambda: '/')
+    assert input() == '3' and os.getcwd() == '/'
+"""
+    result = await sandbox.run(RunRequest(PYTEST, {"test_one.py": tests}, guarded=True))
+    assert result.exit_code == 0 and result.tests is not None and result.tests.altered == (), result.output
+
+
+TAKES_PART = {
+    "_inner_hookexec": """
+def pytest_configure(config):
+    manager = config.pluginmanager
+    real = manager._inner_hookexec
+    def bent(name, *rest): return True if name == 'pytest_pyfunc_call' else real(name, *rest)
+    manager._inner_hookexec = bent
+""",
+    "find_spec": """
+import importlib.abc, importlib.util, sys
+class Other(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    def find_spec(self, name, path=None, target=None):
+        if name == 'test_calc':
+            return importlib.util.spec_from_file_location(name, 'test_calc.py', loader=self)
+    def create_module(self, spec): return None
+    def exec_module(self, module): exec('def test_add(): pass', vars(module))
+sys.meta_path.insert(0, Other())
+""",
+}
+
+
+@pytest.mark.parametrize("what", TAKES_PART)
+async def test_files_that_take_the_place_of_pytest_or_of_python_are_told(sandbox: Sandbox, what: str) -> None:
+    """Which file: a submission whose author wrote it is refused, as one with a hook is."""
+    files = {"test_calc.py": FUNCTION_TEST, "calc.py": WRONG, "conftest.py": TAKES_PART[what].encode()}
+    result = await sandbox.run(RunRequest(PYTEST, files, guarded=True))
+    assert result.tests is not None and ("conftest.py", what) in result.tests.steered
