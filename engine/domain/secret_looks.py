@@ -12,6 +12,12 @@ _WORDS = (
     r"(?:api[_-]?key|key|token|secret|password|passwd|passphrase|pwd|signature|sig|credentials?|auth"
     r"|code[_-]?verifier|device[_-]?code|assertion|session[_-]?id)"
 )
+_NO_CODE = (
+    r"(?!(?-i:None|True|False|null|true|false|lambda|self\.[a-z_]+|…)(?![\w.~+/-]))"
+    r"(?!(?<=(?<![a-z_-])key=)[a-z_.]{1,24}(?![\w.~+/-]))"
+)
+"""Not what programs have in place of a value; after `key` alone, as sorting has it, no name either."""
+
 _CAMEL = (
     r"(?<=[a-z0-9])(?-i:Token|Secret|Password|Passphrase|Signature|Credentials?|Verifier|Assertion|SessionId"
     r"|(?<=[Aa]pi)Key|(?<=[Aa]ccess)Key|(?<=[Aa]ccount)Key|(?<=[Ss]ecret)Key|(?<=[Pp]rivate)Key"
@@ -30,6 +36,8 @@ _BY_NAME = (
     re.compile(r"(?P<keep>/(?:webhooks|interactions)/\d+/)[\w-]{20,}"),
     re.compile(r"(?P<keep>\bhooks\.slack\.com/(?:services|workflows|triggers)/)[\w/+-]{20,}", re.I),
     re.compile(r"(?P<keep>\bwebhook\.office\.com/webhookb2/)[\w/@-]{20,}", re.I),
+    re.compile(r"(?P<keep>\bhooks\.zapier\.com/hooks/catch/)[\w/-]{8,}", re.I),
+    re.compile(r"(?P<keep>\bopen\.(?:feishu\.cn|larksuite\.com)/open-apis/bot/v\d/hook/)[\w-]{20,}", re.I),
     re.compile(
         rf"(?P<keep>(?<![a-z])(?:authorization|api-key|x(?:-[a-z]+){{0,4}}-(?:token|key|secret))[\\\"']*\s*[:=]"
         rf"\s*[\\\"']*(?:(?:bearer|basic|bot|token|dpop)\s+)?+)(?!\[hidden\]){_VALUE}+",
@@ -39,8 +47,10 @@ _BY_NAME = (
         r"(?P<keep>(?<![a-z-])(?:set-)?cookie[\\\"']*\s*:\s*[\\\"']*)(?!\[hidden\])(?=[^\r\n\"'\s]+=)[^\r\n\"']+",
         re.I,
     ),
-    re.compile(rf"(?P<keep>\b(?:bearer|basic|bot|dpop)\s+)(?=\S{{0,200}}[\d._~+/=-]){_VALUE}{{8,}}", re.I),
-    re.compile(rf"(?P<keep>{_NAMES}=[\"']?)(?!\[hidden\]){_VALUE}+", re.I),
+    re.compile(
+        rf"(?P<keep>\b(?:bearer|basic|bot|dpop)\s+)(?=\S{{0,200}}(?:\d|[._~+/=-][\w=]|=)){_VALUE}{{8,}}", re.I
+    ),
+    re.compile(rf"(?P<keep>{_NAMES}=[\"']?)(?!\[hidden\]){_NO_CODE}{_VALUE}+", re.I),
     re.compile(rf"(?P<keep>{_NAMES}\\*[\"']\s*:\s*\\*[\"'])(?:\\.|[^\"'\\])+", re.I),
     re.compile(rf"(?P<keep>(?<=[_-])session=[\"']?)(?=[\w-]*\d){_VALUE}{{16,}}", re.I),
     # The code of a sign-in, not that of an error or of an exit.
@@ -66,16 +76,21 @@ _BY_NAME = (
 _PREFIXES = (
     # Places for code and for packages.
     r"gh[pousr]_|github_pat_|gl(?:pat|dt|rt|ptt|oas|cbt|ft|ffct|imt|agent|soat)-|GR1348941|npm_|pypi-|rubygems_"
-    r"|CLOJARS_|dckr_[po]at_|sgp_|pul-|sntry[su]_|glsa_|glc_|pnu_|PMAK-|nfp_|sbp_|HRKU-|tk-(?:us|eu)-",
+    r"|CLOJARS_|dckr_[po]at_|sgp_|pul-|sntry[su]_|glsa_|glc_|pn[ub]_|PMAK-|nfp_|sbp_|HRKU-|tk-(?:us|eu)-|ATBB"
+    r"|CCIP(?:AT|RJ)_|bkua_|vc[apikr]_|dd[opw]_|rnd_|sq[apu]_|snyk_[us]at\.|tr_(?:dev|prod)_|signkey-[a-z]+-",
     # Models, search and data.
-    r"gsk_|hf_|api_org_|r8_|tvly-|jina_|lsv2_[ps][tk]_|pcsk_|pscale_(?:tkn|oauth|pw)_|bedrock-api-key-|rdme_",
+    r"gsk_|hf_|api_org_|r8_|tvly-|jina_|lsv2_[ps][tk]_|pcsk_|pscale_(?:tkn|oauth|pw)_|bedrock-api-key-|rdme_"
+    r"|tgp_v1_|e2b_|bb_live_|apify_api_|sb_secret_|ph[xs]_|essu_|mdb_sa_sk_|napi_|dbt[cu]_|cflt|AVNS_",
     # Clouds and their safes.
     r"AKIA|ASIA|ABIA|ACCA|A3T[A-Z0-9]|ABSK|AIza|LTAI|AKCp|cmVmd|ya29\.|1//0|GOCSPX-|do[opr]_v1_|hv[bsr]\.|tskey-"
-    r"|dp\.(?:pt|st|ct|sa|scim|audit)\.|dt0[a-z]\d\d\.|fo1_|fm[12][ar]?_|AGE-SECRET-KEY-|ops_ey|p8e-|NRAK-|ico-",
+    r"|dp\.(?:pt|st|ct|sa|scim|audit)\.|dt0[a-z]\d\d\.|fo1_|fm[12][ar]?_|AGE-SECRET-KEY-|ops_ey|p8e-|NRAK-|ico-"
+    r"|GOOG1E|AKID|DO00|ory_(?:pat|at|rt|ac)_|sl\.[Bu]\.?",
     # Money, post and people.
     r"[sr]k_(?:live|test|prod)_|whsec_|xox[a-z][.-]|xapp-|shp(?:at|ca|pa|ss)_|AT[AC]TT3|lin_(?:api|oauth)_|ntn_"
     r"|figd_|SG\.|x(?:key|smtp)sib-|sq0[a-z]{3}-|EZ[AT]K|FLW(?:SECK|PUBK)|duffel_(?:live|test)_|fio-u-"
-    r"|shippo_(?:live|test)_|sm_[aps]at_|CFPAT-|s-s4t2(?:ud|af)-",
+    r"|shippo_(?:live|test)_|sm_[aps]at_|CFPAT-|s-s4t2(?:ud|af)-"
+    r"|rzp_(?:live|test)_|access-(?:sandbox|development|production)-|pdl_(?:live|sdbx)_apikey_|xnd_[a-z]+_"
+    r"|polar_[a-z]+_|cal_live_|pina_|tfp_|pat-(?:na|eu|ap)\d-",
 )
 
 _KEYS = re.compile(
@@ -93,6 +108,10 @@ _BY_FORM = (
         r"|A3-(?:[A-Z0-9]{5,11}-){4,5}[A-Z0-9]{5}|v1\.0-[0-9a-f]{24}-[0-9a-f]+|sha256~[\w-]{40,}|AQVN[\w-]{30,}"
         r"|EAA[A-Z0-9][\w-]{20,}|BSA[\w-]{24,}|4b1d[a-z0-9]{38}|s\.(?=[a-z]*\d)[a-z0-9]{24}\b|secret_[A-Za-z0-9]{40,}|pat\w{14}\.[0-9a-f]{60,}"
         r"|[ps]at\.[\w-]{22}\.[0-9a-z]{24}\.\w+|[a-z]+_\w+\.\w+\.acc[_-][\w.+/=-]+|\w{14}\.atlasv1\.[\w=-]+"
+        r"|dose[0-9a-f]{32}|sk_[0-9a-f]{48}|pk_\d{6,}_[A-Z0-9]{32}|re_\w{8}_\w{24}|[0-9a-f]{32}-[0-9a-f]{8}-[0-9a-f]{8}"
+        r"|[12]/\d{13,}(?:/\d{13,})?:[0-9a-f]{32}|access_token\$[a-z]+\$\w+\$[0-9a-f]{32}|\w{6}[0-9a-f]{30}NRAL"
+        r"|(?:sdk|mob|api)-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|st(?:\.[0-9a-f-]{32,36}){3}|oy2[a-z0-9]{43}"
+        r"|(?:fw_|pa-|a[ks]-|cio|secret-|[12](?=\w{26}_\w{21}\b))(?=(?:[^\W\d]*\d){2})(?-i:(?=(?:[^\W_A-Z]*[A-Z]+[a-z0-9]){3}))\w{22,}"
         r"|\d{8,10}:[\w-]{34,}|\d{15,16}(?:\||%7c)[\w-]{27,40}|\w{6}_\w{29}_mmk)",
         re.I,
     ),
@@ -105,7 +124,8 @@ _BY_FORM = (
     # Random: upper and lower case with digits, longer than names are. Ids of answers stay.
     re.compile(
         r"(?P<keep>)(?<![\w+/=-])(?!(?:chatcmpl|req|resp|msg|call|gen|run|sha\d{1,3})[_-])(?=[\w-]{32})"
-        r"(?=(?:[A-Z_-]*[^A-Z\W_]+[A-Z]){4})(?=(?:[A-Za-z_-]+\d+){3})[\w-]+"
+        r"(?=(?:(?:[A-Z_-]++|[^A-Z\W_]++[_-]++)*+[^A-Z\W_]++[A-Z]){4})(?=(?:[A-Za-z_-]+\d+){3})"
+        r"(?:[\w-]|%[0-9A-F]{2})+"
     ),
 )
 

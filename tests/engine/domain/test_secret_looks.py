@@ -9,6 +9,7 @@ import hashlib
 import random
 import string
 import time
+from pathlib import Path
 
 import pytest
 
@@ -128,9 +129,122 @@ def test_what_errors_are_about_stays(text: str) -> None:
     assert Redaction()(text) == text
 
 
+def mixed(length: int, letters: str = ALPHANUMERIC) -> str:
+    """Return random characters of an alphabet, the same at each run."""
+    made = random.Random(f"{length} {letters}")
+    return "".join(made.choice(letters) for _ in range(length))
+
+
+LOWER, UPPER, DIGITS, HEXES = (
+    string.ascii_lowercase + string.digits,
+    string.ascii_uppercase + string.digits,
+    string.digits,
+    "0123456789abcdef",
+)
+UUID = "-".join(mixed(n, HEXES) for n in (8, 4, 4, 4, 12))
+DOCUMENTED = {
+    "builds": (f"CCIPAT_{mixed(22)}_{mixed(40, HEXES)}", f"bkua_{mixed(40, HEXES)}", f"tr_prod_{mixed(20)}"),
+    "hosting": (f"vcp_{mixed(56)}", f"vck_{mixed(56)}", f"rnd_{mixed(28)}", f"ddp_{mixed(36)}"),
+    "code": (
+        f"squ_{mixed(40, HEXES)}",
+        f"snyk_uat.{mixed(8)}.{mixed(60)}",
+        f"ATBB{mixed(36)}",
+        f"cio{mixed(32)}",
+    ),
+    "packages": (f"oy2{mixed(43, LOWER)}", f"signkey-prod-{mixed(64, HEXES)}"),
+    "data": (f"sb_secret_{mixed(22)}_{mixed(8)}", f"napi_{mixed(64, LOWER)}", f"mdb_sa_sk_{mixed(40)}"),
+    "more data": (f"dose{mixed(32, HEXES)}", f"essu_{mixed(80)}", f"cflt{mixed(60)}", f"AVNS_{mixed(19)}"),
+    "models": (f"tgp_v1_{mixed(43)}", f"fw_{mixed(24)}", f"pa-{mixed(43)}", f"sk_{mixed(48, HEXES)}"),
+    "machines": (
+        f"e2b_{mixed(40, HEXES)}",
+        f"bb_live_{mixed(27)}",
+        f"apify_api_{mixed(36)}",
+        f"as-{mixed(22)}",
+    ),
+    "measures": (f"phx_{mixed(43)}", f"dbtc_{mixed(40)}", f"eu01xx{mixed(30, HEXES)}NRAL", f"sdk-{UUID}"),
+    "money": (f"rzp_live_{mixed(14)}", f"access-production-{UUID}", f"xnd_production_{mixed(58)}"),
+    "more money": (
+        f"access_token$production${mixed(16, LOWER)}${mixed(32, HEXES)}",
+        f"pdl_live_apikey_{mixed(26, LOWER)}_{mixed(22)}_{mixed(3)}",
+        f"polar_pat_{mixed(43)}",
+    ),
+    "post": (f"re_{mixed(8)}_{mixed(24)}", f"{mixed(32, HEXES)}-{mixed(8, HEXES)}-{mixed(8, DIGITS)}"),
+    "people": (f"2/{mixed(16, DIGITS)}/{mixed(16, DIGITS)}:{mixed(32, HEXES)}", f"pat-na1-{UUID}"),
+    "work": (
+        f"pk_{mixed(8, DIGITS)}_{mixed(32, UPPER)}",
+        f"tfp_{mixed(44)}_{mixed(14)}",
+        f"cal_live_{mixed(32, HEXES)}",
+    ),
+    "clouds": (
+        f"GOOG1E{mixed(55, UPPER)}",
+        f"DO00{mixed(16, UPPER)}",
+        f"AKID{mixed(32)}",
+        f"ory_pat_{mixed(32)}",
+    ),
+    "safes": (f"st.{UUID}.{mixed(32, HEXES)}.{mixed(31, HEXES)}a", f"2{mixed(26)}_{mixed(21)}"),
+    "pictures": (
+        f"pina_{mixed(60)}",
+        f"sl.u.{mixed(130)}",
+        f"AAAAAAAAAAAAAAAAAAAAA{mixed(25)}%2B{mixed(10)}%3D{mixed(50)}",
+    ),
+}
+"""As their makers document them, with made-up values."""
+
+
+@pytest.mark.parametrize(
+    "secret", [each for some in DOCUMENTED.values() for each in some], ids=lambda s: s[:9]
+)
+def test_a_form_that_its_maker_documents_is_enough(secret: str) -> None:
+    """Nothing of it is left."""
+    told = Redaction()(f"The service answered that {secret} was refused.")
+    assert told == f"The service answered that {HIDDEN} was refused."
+
+
+@pytest.mark.parametrize(
+    "path", ["zapier.com/hooks/catch/12345678/", "open.feishu.cn/open-apis/bot/v2/hook/"]
+)
+def test_a_hook_by_its_address_is_hidden(path: str) -> None:
+    """Whoever has the address can write there."""
+    told = Redaction()(f"POST https://hooks.{path}{UUID}".replace("hooks.open", "open"))
+    assert UUID not in told and HIDDEN in told
+
+
+CALLS = (
+    "sorted(found, key=lambda each: each.kind); min(it, key=keyfunc); def bisect(a, *, key=None):",
+    "id: int = Field(default=None, primary_key=True), auth=self.carried, password=None, OPENAI_API_KEY=…",
+    'Return the arguments common to webhooks and bot messages."""',
+)
+NAMES = ("key", "token", "secret", "pass", "pwd", "auth", "credential", "sig", "code", "cookie", "session")
+
+
+@pytest.mark.parametrize("text", CALLS)
+def test_what_programs_write_in_place_of_a_value_stays(text: str) -> None:
+    """Constants, names to sort by, attributes."""
+    assert Redaction()(text) == text
+
+
+def test_two_thousand_lines_of_ordinary_code_and_prose_stay() -> None:
+    """Lines of this repository in which nothing is named as a secret, drawn by a seed."""
+    root, redacted = Path(__file__).parents[3], Redaction()
+    files = [
+        *root.glob("*.md"),
+        *root.glob("docs/**/*.md"),
+        *root.glob("engine/**/*.py"),
+        *root.glob("bot/**/*.py"),
+    ]
+    lines = [line for file in sorted(files) for line in file.read_text(encoding="utf-8").splitlines()]
+    plain = [line for line in lines if len(line) > 20 and not any(name in line.lower() for name in NAMES)]
+    drawn = random.Random(14).sample(plain, 2_000)
+    assert [line for line in drawn if redacted(line) != line] == []
+
+
 def test_no_text_takes_long() -> None:
     """No look goes over a text again and again."""
-    for text in ("_" * 50_000, "aB1" * 20_000, "token " + "a" * 50_000, "ey" + "a." * 25_000, "x-" * 25_000):
+    texts = (
+        *("_" * 50_000, "aB1" * 20_000, "token " + "a" * 50_000, "ey" + "a." * 25_000, "x-" * 25_000),
+        *("a_" * 25_000, "aB_" * 17_000, "secret-" * 7_000, "1/" + "1" * 50_000, "st." * 17_000),
+    )
+    for text in texts:
         began = time.process_time()
         Redaction()(text)
         assert time.process_time() - began < 3.0
