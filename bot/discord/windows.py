@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -81,8 +82,12 @@ def joined_parts(values: Mapping[str, str]) -> str:
 
 
 def typed(data: Mapping[str, Any]) -> dict[str, str]:
-    """Return the submitted text by input name, from the raw data of a modal submission."""
-    return {str(box["custom_id"]): str(box.get("value") or "") for box in _inputs(data.get("components", []))}
+    """Return the submitted text by input name, from the raw data of a modal submission; "" for one that was
+    not sent."""
+    found = (
+        (str(box["custom_id"]), str(box.get("value") or "")) for box in _inputs(data.get("components", []))
+    )
+    return defaultdict(str, found)
 
 
 def inputs_of(data: Mapping[str, Any], name: str) -> list[dict[str, Any]]:

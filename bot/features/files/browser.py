@@ -93,7 +93,7 @@ class FileSelect(
     async def pressed(self, interaction: Interaction) -> None:
         """Show the file that was chosen."""
         await hold(interaction)
-        await show_file(interaction, self.task_id, self.item.values[0], "view")
+        await show_file(interaction, self.task_id, next(iter(self.item.values), ""), "view")
 
 
 class FilesButton(

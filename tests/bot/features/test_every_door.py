@@ -240,7 +240,7 @@ def carrying(data: Mapping[str, Any]) -> list[Any]:
     if data["component_type"] == 2:
         part |= {"style": 2, "label": "x"}
     else:
-        part |= {"options": [{"label": "x", "value": data["values"][0]}], "min_values": 1, "max_values": 1}
+        part |= {"options": [{"label": "x", "value": "x"}], "min_values": 1, "max_values": 1}
     return [{"type": 1, "id": 1, "components": [part]}]
 
 
@@ -430,3 +430,17 @@ async def test_numbers_that_nothing_can_have_are_unknown(house: House) -> None:
     for name, text in refusals_in(house, doors, records).items():
         known = (*UNKNOWN, *NOT_THEIRS, refusals.NOT_A_PERSONA.reason, refusals.NO_GATE.reason)
         assert any(each in text for each in known), (name, text)
+
+
+async def test_a_window_without_its_inputs_is_an_empty_one(house: House) -> None:
+    """And a menu in which nothing was chosen chooses nothing: said in one sentence, also to a manager."""
+    stage = house.stage
+    doors = [Door(each.name, 5, {**each.data, "components": []}) for each in house.windows()]
+    for each in house.components():
+        if each.data["component_type"] == 3:
+            doors.append(Door(each.name, 3, {**each.data, "values": []}))
+    assert {each.type for each in doors} == {3, 5}
+    records = await house.use(doors, stage.boss.id, stage.lobby.id, stage.guild.id)
+    for door, record in zip(doors, records, strict=True):
+        told = house.told(record)
+        assert told and "incident" not in told[-1].content, (door.name, told)
