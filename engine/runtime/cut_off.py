@@ -64,6 +64,10 @@ class NoRoom(Exception):
     """An attempt that ended without an answer was booked, and a cap has no room for the next."""
 
 
+async def _nothing_open() -> None:
+    """Return at once."""
+
+
 @dataclass(slots=True, eq=False)
 class ModelCall:
     """One call, the meter of its attempts. `at_stake`: an attempt may have been sent and is not booked;
@@ -75,6 +79,7 @@ class ModelCall:
     limit: asyncio.Timeout | None = None
     written: Written | None = None
     refusing: Callable[[], bool] = lambda: False
+    settled: Callable[[], Awaitable[None]] = _nothing_open
     at_stake: bool = True
     noted: bool = True
     waits_since: float = 0.0
@@ -90,6 +95,7 @@ class ModelCall:
 
     async def before_send(self) -> None:
         """See `CallMeter`. Raises NotAsked where the endpoint refused others meanwhile."""
+        await self.settled()
         if self.refusing():
             raise NotAsked
         if not self.noted:
@@ -144,9 +150,12 @@ class ModelCalls:
         self._noted_at = float("-inf")
         self._watch: asyncio.Task[None] | None = None
 
-    def of(self, turn: Turn, refusing: Callable[[], bool]) -> ModelCall:
-        """Return the call of a turn, to be made; `refusing` says just before whether it is of no use."""
-        return ModelCall(turn, self._notes, self._clock.now(), refusing=refusing)
+    def of(
+        self, turn: Turn, refusing: Callable[[], bool], settled: Callable[[], Awaitable[None]]
+    ) -> ModelCall:
+        """Return the call of a turn, to be made; `refusing` says just before whether it is of no use, once
+        `settled` has returned."""
+        return ModelCall(turn, self._notes, self._clock.now(), refusing=refusing, settled=settled)
 
     async def make(self, call: ModelCall, ask: Callable[[], Awaitable[T]]) -> T:
         """Return the answer of an agent's call. Raises CutOff when the agent may not go on."""

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import sys
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import count, product
@@ -51,6 +52,7 @@ from engine.ports import (
     Workspace,
 )
 from engine.runtime.cut_off import CutOff, ModelCalls, NoRoom, NotAsked
+from engine.runtime.refusing import Place, Refusing
 from engine.steps.act import act, note_record, nothing_done, rest_answer
 from engine.steps.commit import Committed, InboxChanged, commit_step
 from engine.steps.load import MAX_INBOX_MESSAGES, CallLost, CallNames, CapHit, load_turn
@@ -129,7 +131,7 @@ class TurnRunner:
         self._sessions, self._results = Sessions(), RunResults()
         self._calls = ModelCalls(parts.db, parts.clock)
         self._names = _Names()
-        self._refusing: set[tuple[int, str]] = set()
+        self._refusing = Refusing()
         for role in ROLES:
             # Made at the start: their schemas take tens of milliseconds, and prompts are composed while
             # the store's writer waits.
@@ -195,6 +197,7 @@ class TurnRunner:
         if parts.outside is not None:
             await parts.outside.settled()
             await parts.outside.settle_untold(agent_id)
+        loaded = self._refusing.number()
         try:
             turn = await self._load(agent_id)
         except CapHit as hit:
@@ -205,9 +208,11 @@ class TurnRunner:
             raise StorageFull(parts.db.trouble)
         started = parts.clock.now()
         try:
-            answer = await self._answer(turn)
+            answer = await self._answer(turn, loaded)
         except ModelRefused as error:
-            return await self._refused(turn, error, started)
+            # Nothing may be awaited before this: the refusal has made room for the next call already.
+            with self._refusing.about(self._place(turn)) if _is_unknown(error) else nullcontext():
+                return await self._refused(turn, error, started)
         except (CutOff, NoRoom, Fenced, ModelError) as error:
             return await self._unanswered(turn, error)
         try:
@@ -220,14 +225,15 @@ class TurnRunner:
             parts.db.report_full()
             raise
 
-    async def _answer(self, turn: Turn) -> ChatAnswer:
-        """Return the answer of a step. The rest of one was paid for, and needs no model."""
+    async def _answer(self, turn: Turn, loaded: int) -> ChatAnswer:
+        """Return the answer of a step; `loaded`: the number of its load. The rest of one was paid for, and
+        needs no model."""
         given = rest_answer(turn.rest) if turn.rest else turn.made
         if given is not None:
             return given
         if turn.facts.task.refusals >= MAX_REFUSALS and await self._still_refuses(turn):
             raise NotAsked
-        self._refusing.discard(self._place(turn))  # it answered, or somebody has it asked again
+        self._refusing.reopen(self._place(turn), loaded)  # it answered, or somebody has it asked again
         try:
             return await self._ask(turn)
         except ModelBadAnswer as error:
@@ -236,7 +242,7 @@ class TurnRunner:
     async def _ask(self, turn: Turn) -> ChatAnswer:
         """Return the model's answer. How far it is is written down meanwhile, and what it may cost."""
         model, agent_id, place = self._model(turn.facts), turn.facts.agent.id, self._place(turn)
-        call = self._calls.of(turn, lambda: place in self._refusing)
+        call = self._calls.of(turn, lambda: place in self._refusing, partial(self._refusing.settled, place))
         request = replace(turn.request, heard=call.heard, meter=call)
         self._names.sent(agent_id)
         try:
@@ -248,7 +254,7 @@ class TurnRunner:
             if not call.at_stake:
                 self._names.ended(agent_id, turn.call)
             raise
-        self._refusing.discard(place)
+        self._refusing.reopen(place)
         return answer
 
     def _model(self, facts: StepFacts) -> ChatModel:
@@ -412,7 +418,7 @@ class TurnRunner:
         up and the reason is reported."""
         state = _after_refusal(turn.facts.agent.model, error)
         ends = state.too_long >= MAX_TOO_LONG or state.refusals >= MAX_REFUSALS
-        counted = type(error) is ModelRefused and not error.tell
+        counted = _is_unknown(error)
         ends = (counted and await self._ends_by(turn, error)) or isinstance(error, NotAsked) or ends
         detail = f"the model refused: {error}"[:600]
         effects: tuple[Effect, ...] = (self._counting(turn, error),) if counted else ()
@@ -442,7 +448,7 @@ class TurnRunner:
         task_id, lane, cause = turn.facts.task.id, self._lane(turn), cause_of(str(error))
         known = await self._parts.db.read(lambda c: refused_so_far(c, task_id, lane, cause))
         if known.times + 1 >= MAX_REFUSALS:
-            self._refusing.add(self._place(turn))
+            self._refusing.close(self._place(turn))
             return True
         return known.answered and turn.facts.agent.head_id is not None
 
@@ -457,7 +463,7 @@ class TurnRunner:
     def _lane(self, turn: Turn) -> Lane:
         return self._options.lane(turn.facts.agent.role, turn.facts.task.model)
 
-    def _place(self, turn: Turn) -> tuple[int, str]:
+    def _place(self, turn: Turn) -> Place:
         return turn.facts.task.id, self._lane(turn).key
 
     async def _commit_or_leave(self, turn: Turn, outcome: StepOutcome) -> bool:
@@ -501,6 +507,11 @@ def _charged(answer: ChatAnswer, error: ModelError) -> ChatAnswer:
     return replace(
         answer, usage=usage, cost_micros=charge.cost_micros, model=charge.model, guessed=charge.guessed
     )
+
+
+def _is_unknown(error: ModelRefused) -> bool:
+    """Return whether nobody knows the reason of a refusal, so that asking again may be of no use."""
+    return type(error) is ModelRefused and not error.tell
 
 
 def _after_refusal(before: ModelState, error: ModelRefused) -> ModelState:

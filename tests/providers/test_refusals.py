@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -87,3 +88,40 @@ async def test_what_was_refused_is_asked_again_when_a_person_says_so(tmp_path: P
     seen = await carry_out(provider, tmp_path, attended=True, beside=repair, seconds=20)
     assert seen.state == "done", seen.words
     assert provider.refused == 2
+
+
+async def test_an_endpoint_that_refused_several_is_asked_again_when_a_person_says_so(tmp_path: Path) -> None:
+    """Calls that were not sent bring no answer that could say so: the person's word does."""
+    repaired, told = asyncio.Event(), asyncio.Event()
+
+    async def brain(body: Body, number: int) -> Any:
+        if number <= 2 or repaired.is_set():
+            return work(body, number)
+        if number > 3:  # the second is refused once the first was counted
+            await told.wait()
+        return refusal(400, REASON.format(number))
+
+    async def repair(opened: OpenEngine, task: int) -> None:
+        refused: set[int | None] = set()
+        async for event in opened.engine.events():
+            if isinstance(event.body, Intervened) and event.body.rule == "refused":
+                refused.add(event.body.agent_id)
+                told.set()
+            if len(refused) > len(TEAM):  # the boss, too
+                break
+        repaired.set()
+        boss = (await opened.engine.look.task(task)).boss_id
+        await opened.engine.handle(SayToAgent(boss, "It is repaired.", "1", "Ann"))
+
+    provider = Provider(brain)
+    seen = await carry_out(
+        provider,
+        tmp_path,
+        attended=True,
+        beside=repair,
+        until=lambda seen: bool(seen.asked),  # whether the files that are missing matter
+        seconds=20,
+        model_concurrency=1,
+    )
+    assert provider.refused == 2, seen.words
+    assert provider.statuses[-1] == 200 and len(provider.statuses) > 4
