@@ -23,7 +23,7 @@ from pydantic import ValidationError
 from engine.connectors.mcp import bounds
 from engine.connectors.mcp.answers import answer_of, text_of_prompt, text_of_resource
 from engine.connectors.mcp.config import ServerConfig
-from engine.connectors.mcp.signin import Carried
+from engine.connectors.mcp.signin import Carried, is_held
 from engine.domain.clean import clean_line
 from engine.errors import NotSent, Unanswered
 from engine.ports import OutsideAnswer
@@ -86,6 +86,13 @@ class Connection:
         self.fault = ""
         self.said: deque[str] = deque(maxlen=10)
         self._client: Client | None = None
+        if carried is not None:
+            carried.outdated = self._outdated
+
+    def _outdated(self) -> None:
+        """Let a connection that was open be opened again, with the tokens of then."""
+        if self._client is not None:
+            self.closed.set()
 
     @asynccontextmanager
     async def open(self, timeout_s: float) -> AsyncIterator[Connection]:
@@ -158,6 +165,8 @@ class Connection:
             return  # of a sign-in on the way
         if (heard := _statuses.get()) is not None:
             heard.append(response.status_code)
+        if is_held(response.request):
+            return  # what comes of a refusal is being found out; to close now would cut that off
         if response.status_code == 401 or (response.status_code == 403 and self._client is None):
             self.unauthorized = self.carried is None or not await self.carried.may_renew()
             if self._client is not None:

@@ -45,6 +45,14 @@ MOST_OPEN = 8
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 _HEADERS = {"Accept": "application/json, text/event-stream"}
 
+_HELD = "megaagent.held"
+
+
+def is_held(request: httpx2.Request) -> bool:
+    """Return whether a refusal of a request is not its last word: the sign-in that it carries sees to it."""
+    return bool(request.extensions.get(_HELD))
+
+
 _RENEWAL_REFUSED = frozenset({400, 401, 403})
 """Statuses by which a server says that it will not renew; after any other it is asked again later."""
 
@@ -88,12 +96,14 @@ class Carried(_Provider):
     """The sign-in that a connection carries: tokens are renewed by themselves, a person is never waited for.
 
     What is kept is read again for each request: another process may have signed in or renewed meanwhile.
-    `needed`: a sign-in would help. `trouble`: why none is possible, foreign text.
+    `needed`: a sign-in would help. `trouble`: why none is possible, foreign text. `outdated` is called once
+    the server refused a token that the next connection can replace.
     """
 
     def __init__(self, config: ServerConfig, kept: KeptSignIn, redirect: str) -> None:
         super().__init__(config, kept, redirect)
         self.needed, self.trouble = False, ""
+        self.outdated: Callable[[], None] = lambda: None
         self._claim = self._loaded = ""
 
     async def _initialize(self) -> None:
@@ -131,6 +141,7 @@ class Carried(_Provider):
             while True:
                 if outgoing is request:
                     asked = True
+                    request.extensions[_HELD] = True
                     await self._end_renewal(claim)
                 answer = yield outgoing
                 if not asked and answer.status_code in _RENEWAL_REFUSED:
@@ -139,6 +150,7 @@ class Carried(_Provider):
                     if await self.may_renew():
                         # The token was ended before its time: the next connection renews it.
                         await self._kept.ended_early(self._refused)
+                        self.outdated()
                         return
                     await self._kept.note_refused(self._refused)
                 outgoing = await flow.asend(answer)
@@ -153,6 +165,7 @@ class Carried(_Provider):
                 await flow.aclose()
                 await self._end_renewal(claim)
         request.headers.pop("Authorization", None)
+        request.extensions.pop(_HELD, None)
         yield request  # the server's refusal is the answer to this request, not what was asked on the way
 
     @property

@@ -165,6 +165,33 @@ async def test_a_renewal_that_is_refused_asks_for_a_sign_in(tmp_path: Path) -> N
     assert accounts.made == ["tea"]
 
 
+@pytest.mark.parametrize("given_at", [None, 1.0])
+async def test_a_refused_call_leaves_the_way_to_sign_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given_at: float | None
+) -> None:
+    """However long it takes to note the refusal: the connection that heard it is not closed before that."""
+    accounts, redirect = Accounts(), "https://bot.example.org/signed-in"
+    async with guarded_server(accounts) as url, servers(tmp_path, url, redirect) as made:
+        link = await made.begin_sign_in("guarded", "ann", yes, unrecorded)
+        await made.finish_sign_in(await sent_to(link.address), "ann")
+        await until(lambda: made.states()[0].condition == "ready")
+        note = KeptSignIn._change_of
+
+        async def slowly(own: KeptSignIn, access: str, **values: Any) -> None:
+            await asyncio.sleep(0.5)
+            await note(own, access, **values)
+
+        monkeypatch.setattr(KeptSignIn, "_change_of", slowly)
+        if given_at is not None:
+            await kept(made).change(given_at=given_at)
+        accounts.access.clear()
+        accounts.renewals.clear()
+        with pytest.raises(NotSent):
+            await made.call(look(made), {"item": "never"})
+        await until(lambda: made.states()[0].condition == "needs_sign_in")
+        assert made.states()[0].signs_in and (await kept(made).read()).refused
+
+
 async def test_a_sign_in_and_a_sign_out_are_recorded_or_do_not_happen(tmp_path: Path) -> None:
     """What is recorded and what is done are one transaction: nothing is done that the trail does not have.
 
