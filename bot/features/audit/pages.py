@@ -86,6 +86,8 @@ def decision_line(decision: DecisionView) -> str:
     person = owner_id(decision.by)
     who = f"<@{person}>" if person else plain(decision.by, 40) or texts.NOBODY
     told = texts.DECIDED.get(decision.kind, decision.kind)
+    if decision.content.get("basis") == "timeout":
+        told = texts.UNANSWERED
     what = told.format(task=decision.task_id, subject=decision.subject_id)
     said = _said(decision)
     return f"<t:{int(decision.at)}:f> {who} {what}{f': {said}' if said else ''} · `{decision.digest[:12]}`"

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 EMPTY = "Nobody has decided anything here yet."
-NOBODY = "*nobody in time*"
+NOBODY = "*nobody*"
+UNANSWERED = "answered a question of task #{task} in time"
 DELETED = "deleted"
 EXPORTED = "All decisions, newest first: {count}, one JSON object per line."
 CUT = " It is cut at {limit}; name a task to get the rest of its decisions."

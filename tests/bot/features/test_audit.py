@@ -101,3 +101,10 @@ def test_what_an_agent_wrote_cannot_look_like_markup() -> None:
     line = decision_line(DecisionView(1, 0.0, "discord:5", "guild:1", 1, "AnswerGate", 2, "ab" * 32, content))
     assert "@everyone" not in line.replace("@\u200beveryone", "")
     assert "abababababab" in line
+
+
+def test_what_nobody_answered_is_told_as_that() -> None:
+    """With what it came to."""
+    content = {"gate": "tool", "question": "Q", "effect": "refuse_call", "basis": "timeout"}
+    line = decision_line(DecisionView(1, 0.0, "", "guild:1", 7, "AnswerGate", 2, "ab" * 32, content))
+    assert line == "<t:0:f> *nobody* answered a question of task #7 in time: Refuse · `abababababab`"
