@@ -42,14 +42,15 @@ def _set(old: frozenset[int], role: discord.Role | None) -> frozenset[int]:
     return old if role is None else frozenset({role.id})
 
 
-def rules_text(rules: GuildRules) -> str:
-    """Return the rules as text, one line per right."""
+def rules_text(rules: GuildRules, *, has_system: bool) -> str:
+    """Return the rules as text, one line per right. `has_system`: the server has a system channel."""
     lines = []
     for right in Right:
         roles = ", ".join(f"<@&{role_id}>" for role_id in sorted(rules.roles(right)))
         lines.append(texts.SETUP_LINE.format(right=right.value, roles=roles or texts.SETUP_NOBODY))
     place = f"<#{rules.category_id}>" if rules.category_id else texts.SETUP_NEW_CATEGORY
-    alerts = f"<#{rules.alerts_id}>" if rules.alerts_id else texts.SETUP_SYSTEM
+    usual = texts.SETUP_SYSTEM if has_system else texts.SETUP_NOWHERE
+    alerts = f"<#{rules.alerts_id}>" if rules.alerts_id else usual
     told = texts.SETUP_ALERTS.format(place=alerts)
     person = texts.SETUP_PERSON.format(limits=quota_text(rules.quota))
     return "\n".join([*lines, texts.SETUP_PLACE.format(place=place), told, person])
@@ -294,5 +295,6 @@ class SetupCog(commands.Cog):
             await records.set_rules(rules, old if old.configured else None, record)
             rules = await records.rules(rules.guild_id)
         waits = await set_waits(interaction, WaitOptions(answer_hours, answer_for, unanswered))
-        lines = "\n".join((rules_text(rules), months, waits, asks))
+        has_system = interaction.guild is not None and interaction.guild.system_channel is not None
+        lines = "\n".join((rules_text(rules, has_system=has_system), months, waits, asks))
         await answer(interaction, texts.SETUP_DONE.format(lines=lines))

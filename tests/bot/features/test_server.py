@@ -80,6 +80,16 @@ async def test_setup_says_and_sets_how_long_questions_wait(stage: Stage) -> None
     assert f"<#{stage.lobby.id}>" in again.response.content
 
 
+async def test_setup_says_where_reminders_cannot_go(stage: Stage) -> None:
+    """Without a system channel and without a channel of their own administrators hear nothing."""
+    shown = (await stage.boss.slash(stage.lobby, "setup")).response.content
+    guild = stage.env.bot.get_guild(stage.guild.id)
+    assert guild.system_channel is None
+    assert "**reminders to administrators:** ⚠️ nowhere" in shown
+    shown = (await stage.boss.slash(stage.lobby, "setup", alerts=stage.lobby)).response.content
+    assert f"**reminders to administrators:** <#{stage.lobby.id}>" in shown
+
+
 async def test_each_kind_of_question_has_its_own_time_and_default(stage: Stage) -> None:
     """Whatever a kind may come to can be chosen; the time of one kind leaves the others as they are."""
     space = f"guild:{stage.guild.id}"
