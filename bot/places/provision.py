@@ -116,17 +116,18 @@ class Provision:
         return repaired
 
     def elsewhere(self, place: Place, guild_id: int, deleted: bool) -> Place:
-        """Return the system channel, for a post without a group whose channel is closed or deleted.
+        """Return the system channel, else the first that the bot may write in, for a post without a group
+        whose channel is closed or deleted, or that was never chosen.
 
-        Raises PlaceUnavailable if that is of no use but may change, PlaceArchived if the channel was
+        Raises PlaceUnavailable if there is none now but that may change, PlaceArchived if the channel was
         deleted and there is no other.
         """
         guild = self._client.get_guild(guild_id)
         if guild is None or guild.unavailable:
             raise PlaceUnavailable(f"guild {guild_id} cannot be seen")
-        system = guild.system_channel
-        if system is not None and system.id != place.channel_id:
-            return replace(place, channel_id=system.id)
+        other = _somewhere(guild, but=place.channel_id)
+        if other is not None:
+            return replace(place, channel_id=other.id)
         why = f"nothing can be said in guild {guild_id}"
         raise PlaceArchived(why) if deleted else PlaceUnavailable(why)
 
@@ -469,10 +470,11 @@ def _around(guild: discord.Guild, thread_id: int) -> discord.TextChannel | disco
     return parent if parent.permissions_for(guild.me).send_messages else None
 
 
-def _somewhere(guild: discord.Guild) -> discord.TextChannel | None:
-    """Return a channel we may write to: the system channel, else the first; None if there is none."""
-    channels = [guild.system_channel, *guild.text_channels]
-    return next((c for c in channels if c and c.permissions_for(guild.me).send_messages), None)
+def _somewhere(guild: discord.Guild, but: int = 0) -> discord.TextChannel | None:
+    """Return a channel we may write to, not the one with the id `but`: the system channel, else the first;
+    None if there is none."""
+    channels = [c for c in (guild.system_channel, *guild.text_channels) if c and c.id != but]
+    return next((c for c in channels if c.permissions_for(guild.me).send_messages), None)
 
 
 def _no_room(error: discord.HTTPException | discord.RateLimited) -> _NoRoom:

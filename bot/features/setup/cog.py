@@ -49,7 +49,7 @@ def rules_text(rules: GuildRules, *, has_system: bool) -> str:
         roles = ", ".join(f"<@&{role_id}>" for role_id in sorted(rules.roles(right)))
         lines.append(texts.SETUP_LINE.format(right=right.value, roles=roles or texts.SETUP_NOBODY))
     place = f"<#{rules.category_id}>" if rules.category_id else texts.SETUP_NEW_CATEGORY
-    usual = texts.SETUP_SYSTEM if has_system else texts.SETUP_NOWHERE
+    usual = texts.SETUP_SYSTEM if has_system else texts.SETUP_FIRST
     alerts = f"<#{rules.alerts_id}>" if rules.alerts_id else usual
     told = texts.SETUP_ALERTS.format(place=alerts)
     person = texts.SETUP_PERSON.format(limits=quota_text(rules.quota))

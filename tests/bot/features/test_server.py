@@ -80,12 +80,12 @@ async def test_setup_says_and_sets_how_long_questions_wait(stage: Stage) -> None
     assert f"<#{stage.lobby.id}>" in again.response.content
 
 
-async def test_setup_says_where_reminders_cannot_go(stage: Stage) -> None:
-    """Without a system channel and without a channel of their own administrators hear nothing."""
+async def test_setup_says_where_reminders_go_without_a_system_channel(stage: Stage) -> None:
+    """To the first channel that the bot may write in, until one is chosen."""
     shown = (await stage.boss.slash(stage.lobby, "setup")).response.content
     guild = stage.env.bot.get_guild(stage.guild.id)
     assert guild.system_channel is None
-    assert "**reminders to administrators:** ⚠️ nowhere" in shown
+    assert "**reminders to administrators:** the first channel that I may write in" in shown
     shown = (await stage.boss.slash(stage.lobby, "setup", alerts=stage.lobby)).response.content
     assert f"**reminders to administrators:** <#{stage.lobby.id}>" in shown
 

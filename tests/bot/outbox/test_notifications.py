@@ -176,7 +176,7 @@ async def test_a_pause_of_a_repeat_is_said_once(stage: Stage, known: bool) -> No
     await stage.drain()
     await stage.restart()
     await stage.drain()
-    places = {"lobby"} if known else ({system.name} if system else set())
+    places = {"lobby"} if known or system is None else {system.name}
     assert [pauses(stage, place) for place in places] == [1 for _ in places]
     waiting = [e for e in await Ledger(stage.database).waiting() if e.post.channel_id]
     assert waiting == []
@@ -197,6 +197,18 @@ async def test_a_months_budget_is_told_once_where_setup_says(stage: Stage) -> No
     assert "person_month_dollars" in told["content"]
     kept = stage.local.world.get_message(int(told["channel_id"]), int(told["id"]))
     assert not kept.allowed_mentions.users and not kept.mention_everyone
+
+
+async def test_a_months_budget_is_told_where_no_channel_was_chosen(stage: Stage) -> None:
+    """Also in a server that has no system channel: in the first channel that the bot may write in."""
+    stage.local.world.get_guild(stage.local.guild_id).system_channel_id = None
+    whose = (f"guild:{stage.local.guild_id}", "", "2026-11", "UTC")
+    stage.engine.emit(MonthBudgetReached(0, *whose, "cost", 50, 5_000_000, 10_000_000))
+    await stage.restart()
+    await stage.drain()
+    assert [m["content"][:40] for m in stage.said("lobby") if "for 2026-11" in m["content"]] == [
+        "💰 50% of this server's budget for 2026-1"
+    ]
 
 
 async def test_a_blank_row_is_repaired_at_start_and_its_task_appears(stage: Stage) -> None:
