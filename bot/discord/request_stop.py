@@ -14,6 +14,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
+from email.utils import parsedate_to_datetime
 from types import SimpleNamespace
 
 import aiohttp
@@ -34,30 +35,43 @@ SHORT_S = 3.0
 
 
 _GATEWAY = frozenset({"ws", "wss"})
+_API = "/api/"
 
 
 class ForeignAnswer(aiohttp.ClientError):
-    """A 403 or 404 that is not Discord's: of a proxy, or of an edge in trouble. It says nothing of channels,
+    """A refusal that is not Discord's: of a proxy, or of an edge in trouble. It says nothing of channels,
     messages or permissions; nothing is known of the request."""
 
 
+_OWN_REFUSALS = frozenset({401, 413, 429})
+"""Refusals that mean the same whoever answers: the token, the size, the number of requests."""
+
+
 async def require_discords(response: aiohttp.ClientResponse) -> None:
-    """Raise ForeignAnswer for a 403 or 404 without one of Discord's error codes."""
-    if response.status not in (403, 404):
+    """Raise ForeignAnswer for a refusal that is not one of Discord's errors; of a 403 or 404 without a code
+    nothing is known either."""
+    if not 400 <= response.status < 500 or response.status in _OWN_REFUSALS:
         return
     try:
         body = json.loads(await response.text())
     except ValueError:
         body = None
-    if not isinstance(body, dict) or not body.get("code"):
+    code = body.get("code") if isinstance(body, dict) else None
+    if code is None or (not code and response.status in (403, 404)):
         raise ForeignAnswer(f"{response.status} without an error code of Discord's")
 
 
 class RequestStop:
-    """Shared by all that sends for one bot; `clock` is in seconds and never goes back."""
+    """Shared by all that sends for one bot; `clock` is in seconds and never goes back, `wall` is unix time.
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
+    `ahead_s` is by how much Discord's clock is ahead of this host's, as its last answer says.
+    """
+
+    def __init__(
+        self, clock: Callable[[], float] = time.monotonic, wall: Callable[[], float] = time.time
+    ) -> None:
+        self._clock, self._wall = clock, wall
+        self.ahead_s = 0.0
         self._until = 0.0
         self._invalid: deque[float] = deque()
 
@@ -74,6 +88,8 @@ class RequestStop:
 
     def heard(self, status: int, headers: Mapping[str, str]) -> None:
         """Learn from an answer of Discord's or of its edge's."""
+        if (date := _unix(headers.get("Date"))) is not None:
+            self.ahead_s = date - self._wall()
         shared = headers.get("X-RateLimit-Scope") == "shared"
         if status not in INVALID or (status == 429 and shared):
             return
@@ -112,7 +128,7 @@ class RequestStop:
         async def end(
             _session: aiohttp.ClientSession, _context: SimpleNamespace, seen: aiohttp.TraceRequestEndParams
         ) -> None:
-            if seen.url.scheme not in _GATEWAY:
+            if seen.url.path.startswith(_API):  # files are another service
                 self.heard(seen.response.status, seen.response.headers)
                 await require_discords(seen.response)
 
@@ -126,6 +142,13 @@ def stop_of(client: discord.Client) -> RequestStop:
     """Return the stop that a client's own requests obey; a client without one gets one for what is added."""
     stop = getattr(client, "request_stop", None)
     return stop if isinstance(stop, RequestStop) else RequestStop()
+
+
+def _unix(date: str | None) -> float | None:
+    try:
+        return parsedate_to_datetime(date).timestamp() if date else None
+    except ValueError:
+        return None
 
 
 def _number(text: str | None) -> float:

@@ -97,7 +97,13 @@ class Posting:
         if error.fault == "archived" and place.thread_id and delivery.id not in self._woken:
             self._woken.add(delivery.id)
             return await self.transport.wake(place.thread_id)
+        if error.fault == "size" and not self._has_files(delivery):
+            return False  # what has no files is not too large: something between is in trouble
         return self.simplify(delivery, error.fault)
+
+    def _has_files(self, delivery: Delivery) -> bool:
+        sent = in_form(delivery.wire, self._forms.get(delivery.id, "plain"))
+        return bool(sent.files or sent.texts)
 
     def simplify(self, delivery: Delivery, fault: Fault = "other") -> bool:
         """Try the message in its next simpler form; False when there is none."""

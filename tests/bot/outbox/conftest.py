@@ -13,6 +13,7 @@ from typing import Any, cast
 import discord
 import pytest
 
+from bot.discord.request_stop import RequestStop
 from bot.features.gates.windows import closed_message
 from bot.local import LocalDiscord, LocalOptions, point_discord_at
 from bot.outbox.limiter import RateLimits
@@ -95,7 +96,9 @@ def make_outbox(client: discord.Client, engine: FakeEngine, database: Database) 
 async def connect(local: LocalDiscord) -> tuple[discord.Client, asyncio.Task[None]]:
     """A client that is ready."""
     intents = discord.Intents.default()
-    client = discord.Client(intents=intents, max_ratelimit_timeout=30.0)
+    stop = RequestStop()
+    client = discord.Client(intents=intents, max_ratelimit_timeout=30.0, http_trace=stop.trace())
+    client.request_stop = stop  # type: ignore[attr-defined]  # as the product's own client has it
     client._connection.guild_ready_timeout = 0.05
     running = asyncio.create_task(client.start(local.token))
     try:

@@ -569,13 +569,26 @@ async def test_a_question_whose_message_may_not_change_is_said(stage: Stage) -> 
     assert told(stage, wording.GATE_REFUSED) == 1
 
 
+BETWEEN = (400, 403, 404, 405, 408, 413, 520, 530)
+
+
 async def test_an_answer_of_something_between_changes_nothing(stage: Stage) -> None:
-    """A proxy's 403 or 404 has no code of Discord's: no webhook, channel or permission is thought lost."""
+    """A proxy's page has no code of Discord's: no webhook, channel, permission or word is thought refused."""
     _, boss = await begun(stage)
     before, hook = {c["id"] for c in stage.local.you.channels()}, set(stage.local.world.webhooks)
-    for status in (404, 403):
+    for status in BETWEEN:
         stage.local.faults.fail("POST", EVERYWHERE, status=status, times=2)
         await says(stage, boss, f"after {status}")
-    assert [words for _, words in masked(stage)] == ["first", "after 404", "after 403"]
+    assert [words for _, words in masked(stage)] == ["first", *(f"after {status}" for status in BETWEEN)]
     assert {c["id"] for c in stage.local.you.channels()} == before and set(stage.local.world.webhooks) == hook
     assert not [t for t in texts(stage) if t.startswith("🔧")]
+
+
+@pytest.mark.parametrize("path", [NEW_CHANNEL, HOOKS])
+async def test_something_between_makes_no_thread_of_a_channel(stage: Stage, path: str) -> None:
+    """The channel and its webhook are made as soon as Discord itself answers."""
+    for status in (400, 405, 408):
+        stage.local.faults.fail("POST", path, status=status)
+    await begun(stage)
+    assert not stage.local.you.channel("root").get("thread_metadata")
+    assert [words for _, words in masked(stage)] == ["first"]
