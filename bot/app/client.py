@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import logging
@@ -15,6 +16,7 @@ from bot.app.settings import BotSettings
 from bot.app.window_router import WindowsCog
 from bot.discord.context import Parts
 from bot.discord.error_reports import on_command_error
+from bot.discord.errors import UNDELIVERED
 from bot.discord.request_stop import RequestStop
 from bot.features.agents.buttons import AgentButton
 from bot.features.agents.cog import AgentCog, GroupCog
@@ -25,6 +27,7 @@ from bot.features.audit.pages import AuditButton
 from bot.features.files.browser import FileButton, FilesButton, FileSelect
 from bot.features.follow.cog import FollowCog
 from bot.features.gates.buttons import GateButton
+from bot.features.gates.cog import GatesCog
 from bot.features.memory.cog import MemoryCog
 from bot.features.reactions.cog import ReactionsCog
 from bot.features.repeats.buttons import RepeatButton
@@ -44,6 +47,10 @@ from bot.features.tools.sign_in import SignInButton
 from bot.features.welcome.buttons import OfferButton, WelcomeButton
 
 log = logging.getLogger(__name__)
+
+SYNC_PAUSE_S, LONGEST_SYNC_PAUSE_S = 30.0, 3600.0
+"""Between attempts to send commands that Discord did not take; doubled each time."""
+
 ITEMS = (
     WelcomeButton,
     OfferButton,
@@ -90,6 +97,7 @@ class MegaBot(commands.Bot):
         **options: Any,
     ) -> None:
         self.request_stop = stop or RequestStop()
+        self._syncing: asyncio.Task[None] | None = None
         super().__init__(
             commands.when_mentioned,
             http_trace=self.request_stop.trace(),
@@ -116,7 +124,34 @@ class MegaBot(commands.Bot):
             for cog in self._cogs():
                 await self.add_cog(cog)
         if self.parts.settings.sync_commands:
+            await self._sync_or_later()
+
+    async def close(self) -> None:
+        """Disconnect."""
+        if self._syncing is not None:
+            self._syncing.cancel()
+        await super().close()
+
+    async def _sync_or_later(self) -> None:
+        """Send the commands. What Discord does not take now is sent later: people's words and buttons work
+        without that, and so do the commands of the last start."""
+        try:
             await self._sync()
+        except UNDELIVERED as error:
+            log.warning("commands are sent to Discord later: %s", error)
+            self._syncing = asyncio.create_task(self._sync_until_taken())
+
+    async def _sync_until_taken(self) -> None:
+        pause = SYNC_PAUSE_S
+        while True:
+            await asyncio.sleep(pause)
+            try:
+                await self._sync()
+            except UNDELIVERED as error:
+                pause = min(2 * pause, LONGEST_SYNC_PAUSE_S)
+                log.warning("commands are sent to Discord in %.0f s: %s", pause, error)
+            else:
+                return
 
     def _cogs(self) -> Sequence[commands.Cog]:
         commanding = (
@@ -137,6 +172,7 @@ class MegaBot(commands.Bot):
             MenusCog(self),
             WindowsCog(),
             RepliesCog(self, self.parts),
+            GatesCog(self, self.parts),
             ReactionsCog(self, self.parts),
             ServerCog(self, self.parts),
         )

@@ -46,6 +46,12 @@ class Routes(Protocol):
     async def gate_of(self, message_id: int) -> int | None:
         """The gate a message asks, None for any other message."""
 
+    async def gates_in(self, channel_id: int) -> Sequence[int]:
+        """The gates, closed ones too, whose messages stand in a channel, its threads, or a thread."""
+
+    async def ask_again(self, gate_id: int, now: float) -> bool:
+        """Post a gate once more whose message was deleted, once; return whether it is posted."""
+
     async def counts(self) -> Mapping[str, int]:
         """How many posts are in which state."""
 

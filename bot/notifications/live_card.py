@@ -23,6 +23,7 @@ import discord
 from bot.app.settings import BotSettings
 from bot.discord.context import Routes
 from bot.discord.errors import UNDELIVERED
+from bot.discord.request_stop import stop_of
 from bot.features.tasks.card import LIVE, CardModel, card_view, digest
 from bot.features.tasks.questions import load_questions
 from bot.features.tasks.waiting import STALE_S, load_waiting
@@ -92,7 +93,7 @@ class LiveCards:
         self._unlinked: set[int] = set()
         """Tasks with an open question whose message is not sent yet."""
         self._client, self._engine, self._records, self._routes = client, engine, records, routes
-        self._settings, self._now = settings, now
+        self._settings, self._now, self._stop = settings, now, stop_of(client)
         self._dirty: set[int] = set()
         self._news = asyncio.Event()
         self._locks: dict[int, asyncio.Lock] = {}
@@ -292,9 +293,9 @@ class LiveCards:
         """
         found = await self._find(card) if card.begun_at else None
         if found is not None:
-            await self._posted(card, found, card.begun_at, "")
+            await self._posted(card, found, card.begun_at - self._stop.ahead_s, "")
             return
-        await self._records.change_card(card.task_id, begun_at=now)
+        await self._records.change_card(card.task_id, begun_at=now + self._stop.ahead_s)
         channel = self._channel(card.channel_id)
         await self._allowed(card.channel_id)
         instance = await self._records.instance()

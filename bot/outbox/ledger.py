@@ -36,7 +36,7 @@ _ORDER_LOCK = 0x4F757442
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One message of a batch. `begun_at` is the unix time of the first attempt to send it, 0 before."""
+    """One message of a batch. `begun_at` is Discord's time of the first attempt to send it, 0 before."""
 
     id: int
     batch_id: int
@@ -303,6 +303,35 @@ class Ledger:
         query = select(*columns).where(deliveries.c.gate_id == gate_id, deliveries.c.state == "sent")
         row = await self._database.read(lambda c: c.execute(query).first())
         return MessageLocation(*row) if row else None
+
+    async def gates_in(self, channel_id: int) -> list[int]:
+        """Return the gates, closed ones too, whose messages stand in a channel, its threads, or a thread."""
+        threads = select(groups.c.thread_id).where(groups.c.channel_id == channel_id, groups.c.thread_id != 0)
+        there = (deliveries.c.channel_id == channel_id) | deliveries.c.channel_id.in_(threads)
+        query = select(deliveries.c.gate_id).where(
+            deliveries.c.gate_id.is_not(None), deliveries.c.state == "sent", there
+        )
+        return sorted(set(await self._database.read(lambda c: c.execute(query).scalars().all())))
+
+    async def ask_again(self, gate_id: int, now: float) -> bool:
+        """Post a gate once more whose message was deleted, once; return whether it is posted."""
+
+        def work(connection: Connection) -> bool:
+            asked = (deliveries.c.gate_id == gate_id) & (deliveries.c.state == "sent")
+            known = select(outbox.c.post).where(
+                outbox.c.batch_id.in_(select(deliveries.c.batch_id).where(asked)),
+                outbox.c.post["gate_id"].as_integer() == gate_id,
+            )
+            post = connection.execute(known).scalar()
+            if post is None or not enqueue(connection, f"again:{gate_id}", load_post(post), now):
+                return False
+            connection.execute(update(deliveries).where(asked).values(state="deleted"))
+            return True
+
+        again = await self._database.write(work)
+        if again:
+            self._wake()
+        return again
 
     async def gate_of(self, message_id: int) -> int | None:
         """Return the gate that a message of the bot asks, None for any other message."""

@@ -43,7 +43,7 @@ _log = logging.getLogger(__name__)
 
 TIMEOUT_S = 60.0
 CLOCK_SLACK_S = 90.0
-"""How far our clock and Discord's may differ when a message is looked up by time."""
+"""How far a time may be wrong when a message is looked up by it."""
 
 _WEBHOOK_PATH = re.compile(r"/webhooks/(\d+)/[^/]+$")
 _ERRORS = (discord.HTTPException, discord.RateLimited, aiohttp.ClientError, OSError)
@@ -128,6 +128,10 @@ class Transport:
         if self._session is not None:
             await self._session.close()
             self._session = None
+
+    def discords(self, wall: float) -> float:
+        """Return Discord's time for one of this host's: messages are looked up by it."""
+        return wall + self._stop.ahead_s
 
     async def by_webhook(
         self, hook: WebhookRecord, thread_id: int, message: RenderedMessage
@@ -250,7 +254,7 @@ class Transport:
     async def recent(
         self, channel_id: int, since: float, hook: WebhookRecord | None
     ) -> list[discord.Message]:
-        """Our messages in a channel since unix time `since`, oldest first.
+        """Our messages in a channel since `since`, in Discord's time, oldest first.
 
         Raises PermissionMissing without the permission to read the history, and the other errors.
         """

@@ -149,7 +149,7 @@ class ChannelWorker:
             return
         composed = compose(batch, persona_name(self.places[group_id].name))
         wires = [await self._explained(wire) for wire in composed]
-        deliveries = await means.ledger.begin(batch.entries, wires, means.wall())
+        deliveries = await means.ledger.begin(batch.entries, wires, self._discords_time())
         self._leave(group_id, batch.entries)
         self.jobs.extend(SendJob(delivery, look=False) for delivery in deliveries)
 
@@ -184,9 +184,12 @@ class ChannelWorker:
         delivery = job.delivery
         place = await self._place(delivery.place_key)
         if not delivery.begun_at:
-            delivery = job.delivery = await self._means.ledger.sending(delivery, self._means.wall())
+            delivery = job.delivery = await self._means.ledger.sending(delivery, self._discords_time())
         if not (job.look and await self._found(place, delivery)):
             await self._send(place, delivery, tried=job.look)
+
+    def _discords_time(self) -> float:
+        return self._means.posting.transport.discords(self._means.wall())
 
     async def _place(self, group_id: int) -> Place:
         known = self._repaired.get(group_id) or self.places.get(group_id)
