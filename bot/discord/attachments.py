@@ -15,13 +15,23 @@ FOLDER = "attachments"
 
 
 async def files_of(attachments: Sequence[discord.Attachment], folder: str = FOLDER) -> dict[str, bytes]:
-    """Return attachments by their path in the workspace. Raises ActionRefused for one over 10 MiB."""
+    """Return attachments by their path in the workspace.
+
+    Raises ActionRefused for one over 10 MiB, and for one that is not there (any more).
+    """
     for attachment in attachments:
         if attachment.size > FILE_BYTES:
             name, much = safe_name(attachment.filename), size(attachment.size)
             raise ActionRefused(refusals.BIG_FILE.format(name=name, size=much, limit=size(FILE_BYTES)))
     paths = paths_of(attachments, folder)
-    return {path: await attachment.read() for path, attachment in paths.items()}
+    return {path: await _read(attachment) for path, attachment in paths.items()}
+
+
+async def _read(attachment: discord.Attachment) -> bytes:
+    try:
+        return await attachment.read()
+    except (discord.NotFound, discord.Forbidden) as error:  # its address has ended, or it was removed
+        raise ActionRefused(refusals.FILE_GONE.format(name=safe_name(attachment.filename))) from error
 
 
 def paths_of(

@@ -6,6 +6,7 @@ from collections.abc import Awaitable
 
 from bot.discord.context import Interaction
 from bot.discord.error_reports import error_text
+from bot.discord.interactions import acknowledge
 from engine.errors import EngineError
 
 
@@ -14,7 +15,7 @@ async def settle(interaction: Interaction, act: Awaitable[str]) -> None:
 
     It stays as it is when the person may not (ActionRefused).
     """
-    await interaction.response.defer()
+    await acknowledge(interaction)
     try:
         said = await act
     except EngineError as error:

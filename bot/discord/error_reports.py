@@ -14,7 +14,7 @@ from discord import app_commands
 from bot.discord.context import Interaction
 from bot.discord.errors import UNDELIVERED, ActionRefused
 from bot.discord.formatting import cut
-from bot.discord.interactions import answer
+from bot.discord.interactions import ACKNOWLEDGED, answer
 from bot.outbox.outcomes import NEEDS_2FA, heals
 from bot.texts import refusals
 from engine.errors import EngineError, ModelKeyRejected, ModelUnavailable, Refusal, Refused, StorageFull
@@ -24,6 +24,10 @@ log = logging.getLogger(__name__)
 
 MOST_REASON, MOST_STEP = 1_000, 900
 """Characters of what is told: a long reason never cuts the next step away."""
+
+
+NOT_OURS = frozenset({10062, ACKNOWLEDGED})
+"""Codes of interactions that cannot be answered: expired, or acknowledged by another process."""
 
 
 def explain(error: BaseException) -> Refusal | None:
@@ -84,11 +88,21 @@ def error_text(error: BaseException) -> str:
     return f"{cut(redact(known.reason), MOST_REASON)} {cut(redact(known.next_step), MOST_STEP)}"
 
 
+def _code_of(error: BaseException) -> int:
+    """Discord's code of an error, that of a command's cause too; 0 for any other."""
+    if isinstance(error, app_commands.CommandInvokeError):
+        error = error.original
+    return error.code if isinstance(error, discord.HTTPException) else 0
+
+
 async def report(interaction: Interaction, error: BaseException, files: Sequence[discord.File] = ()) -> None:
     """Report the error to the person; an expired interaction (10062, 50027) is only logged.
 
     `files` give back what the person typed.
     """
+    if _code_of(error) in NOT_OURS:
+        log.warning("an interaction of user %s came too late, or another process had it", interaction.user.id)
+        return
     words = error_text(error)
     try:
         await answer(interaction, words, files=files)

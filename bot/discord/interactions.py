@@ -9,6 +9,7 @@ import contextlib
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import aiohttp
 import discord
 from discord.utils import MISSING
 
@@ -18,6 +19,9 @@ from bot.discord.errors import ActionRefused
 from bot.discord.identities import owner_id
 from bot.texts import refusals
 from engine.queries import TaskView
+
+ACKNOWLEDGED = 40060
+"""Discord's code: the interaction has been acknowledged already."""
 
 
 def requester(interaction: Interaction) -> Person:
@@ -78,7 +82,28 @@ def require_manager(interaction: Interaction) -> Person:
 async def hold(interaction: Interaction) -> None:
     """Acknowledge the interaction now, so that the answer may take longer than three seconds."""
     if not interaction.response.is_done():
-        await interaction.response.defer(ephemeral=True, thinking=True)
+        await acknowledge(interaction, thinking=True)
+
+
+async def acknowledge(interaction: Interaction, *, thinking: bool = False) -> None:
+    """Acknowledge the interaction, with `thinking` so that the person sees an answer is on its way.
+
+    Raises discord.HTTPException when it came too late (10062) or another process was first (40060).
+    """
+    response = interaction.response
+    try:
+        await response.defer(ephemeral=thinking, thinking=thinking)
+    except aiohttp.ClientError:
+        # Lost on the way there, or on the way back: asked again, Discord says whether it has the first.
+        try:
+            await response.defer(ephemeral=thinking, thinking=thinking)
+        except discord.HTTPException as error:
+            if error.code != ACKNOWLEDGED:
+                raise
+            kinds = discord.InteractionResponseType
+            response._response_type = (
+                kinds.deferred_channel_message if thinking else kinds.deferred_message_update
+            )
 
 
 async def answer(

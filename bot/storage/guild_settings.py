@@ -166,6 +166,11 @@ class BotRecords:
         newest = query.order_by(tasks.c.task_id.desc()).limit(MOST_OF_CHANNEL)
         return list(await self._database.read(lambda c: c.execute(newest).scalars().all()))
 
+    async def servers_of_tasks(self) -> set[int]:
+        """Return the servers in which tasks were ever started."""
+        query = select(tasks.c.guild_id).where(tasks.c.guild_id != 0).distinct()
+        return set(await self._database.read(lambda c: c.execute(query).scalars().all()))
+
     async def open_channels(self, *, ended: int = 0) -> list[int]:
         """Return the channels and threads of all groups of tasks that have not ended, and of the newest
         `ended` tasks whether or not they have; never archived ones."""

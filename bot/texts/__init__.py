@@ -408,6 +408,10 @@ DOCTOR_CATEGORY = (
     "❌ Category {where}: I lack **{missing}**, so tasks get their own categories. Fix: allow it for my role "
     "in the category's settings, or choose another with `/setup`."
 )
+DOCTOR_TIMED_OUT = (
+    "❌ Server: a moderator has put me in a timeout until <t:{until}:f>, so I cannot write or make channels. "
+    "Fix: right-click my name, Remove Timeout. Nothing is lost: what waits is posted after that."
+)
 DOCTOR_ARCHIVE = (
     "⚠️ Archive: without **Manage Roles**, `/task archive` cannot make channels read-only. It still locks "
     "threads and keeps the transcript, and the option `remove` works."

@@ -80,6 +80,9 @@ CANNOT_READ = Refusal(
 NOTHING_TO_READ = Refusal(
     "That message has no text and no file for the agent.", "Add one of them and send it again."
 )
+FILE_GONE = Refusal(
+    "Discord does not give me the file {name} any more, so no agent received this.", "Attach it again."
+)
 EDIT_NOT_READ = Refusal(
     "I cannot read what you changed the message to: {name} still has it as it was before.",
     "Send the correction as a new message that mentions me, or use `/agent say`.",

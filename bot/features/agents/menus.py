@@ -16,7 +16,7 @@ from bot.discord.context import Interaction, parts_of
 from bot.discord.errors import ActionRefused
 from bot.discord.formatting import plain
 from bot.discord.identities import number_in
-from bot.discord.interactions import answer, hold, require_right, require_view
+from bot.discord.interactions import acknowledge, answer, hold, require_right, require_view
 from bot.discord.lookup import agent_by_id
 from bot.discord.reporting_item import ReportingItem
 from bot.features.agents import actions as agent_actions
@@ -52,7 +52,7 @@ class SpeakersButton(
 
     async def pressed(self, interaction: Interaction) -> None:
         """Show the page in the same message."""
-        await interaction.response.defer()
+        await acknowledge(interaction)
         spoke = await parts_of(interaction).routes.spoke_at(self.message_id)
         view = await choice(interaction, self.purpose, self.message_id, spoke, self.page)
         await interaction.edit_original_response(content=texts.WHICH_AGENT, view=view)

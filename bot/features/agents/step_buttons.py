@@ -11,7 +11,7 @@ import discord
 from bot import texts
 from bot.discord.context import Interaction, parts_of
 from bot.discord.formatting import cut, plain
-from bot.discord.interactions import answer, hold, require_view
+from bot.discord.interactions import acknowledge, answer, hold, require_view
 from bot.discord.lookup import agent_by_id
 from bot.discord.reporting_item import ReportingItem
 from bot.features.agents.step_text import all_below, budget_text, step_pages, why_pages
@@ -58,7 +58,7 @@ class StepButton(
             await hold(interaction)
             await show_step(interaction, self.form, self.agent_id, self.step)
             return
-        await interaction.response.defer()
+        await acknowledge(interaction)
         text, view = await step_view(interaction, self.form, self.agent_id, self.step, self.part)
         await interaction.edit_original_response(content=text, view=view)
 

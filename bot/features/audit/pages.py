@@ -14,7 +14,7 @@ from bot import texts as common
 from bot.discord.context import Interaction, parts_of
 from bot.discord.formatting import cut, plain
 from bot.discord.identities import owner_id
-from bot.discord.interactions import require_manager
+from bot.discord.interactions import acknowledge, require_manager
 from bot.discord.lookup import current_space
 from bot.discord.reporting_item import ReportingItem
 from bot.features.audit import texts
@@ -46,7 +46,7 @@ class AuditButton(
 
     async def pressed(self, interaction: Interaction) -> None:
         """Turn to the page in the same message."""
-        await interaction.response.defer()
+        await acknowledge(interaction)
         text, view = await audit_view(interaction, self.task_id, self.at, self.way)
         await interaction.edit_original_response(content=text, view=view)
 

@@ -17,7 +17,7 @@ from bot import texts
 from bot.discord.context import Interaction, parts_of
 from bot.discord.errors import ActionRefused
 from bot.discord.formatting import cut, many, safe_name, size
-from bot.discord.interactions import answer, hold, require_view
+from bot.discord.interactions import acknowledge, answer, hold, require_view
 from bot.discord.lookup import task_by_id
 from bot.discord.reporting_item import ReportingItem
 from bot.features.files.delivery import hand_over
@@ -117,7 +117,7 @@ class FilesButton(
 
     async def pressed(self, interaction: Interaction) -> None:
         """Turn to the page in the same message."""
-        await interaction.response.defer()
+        await acknowledge(interaction)
         task = await task_by_id(interaction, self.task_id)
         text, view = await files_page(interaction, task, self.page)
         await interaction.edit_original_response(content=text, view=view)

@@ -17,7 +17,7 @@ from bot.discord.access import Right
 from bot.discord.context import Interaction
 from bot.discord.errors import ActionRefused
 from bot.discord.formatting import cut
-from bot.discord.interactions import requester, require_right
+from bot.discord.interactions import acknowledge, requester, require_right
 from bot.discord.lookup import gate_by_id
 from bot.discord.reporting_item import ReportingItem
 from bot.features.gates.windows import gate_window, plan_cap_window, settle_gate
@@ -62,7 +62,7 @@ class GateButton(
         if self.choice in (SAY, CAP):
             await self._open_window(interaction, gate, task)
             return
-        await interaction.response.defer()
+        await acknowledge(interaction)
         choice = _chosen(gate, self.choice)
         if choice is None and gate.basis is None:
             await require_right(interaction, Right.APPROVE, task)

@@ -10,7 +10,7 @@ import discord
 from bot import texts
 from bot.discord.context import Interaction
 from bot.discord.formatting import escape
-from bot.discord.interactions import answer, hold, requester
+from bot.discord.interactions import acknowledge, answer, hold, requester
 from bot.discord.lookup import gate_by_id
 from bot.discord.windows import TextField, window
 from bot.features.gates import actions as gate_actions
@@ -42,7 +42,7 @@ async def answered(interaction: Interaction, gate_id: int, values: Mapping[str, 
     if interaction.message is None:
         await hold(interaction)
     else:
-        await interaction.response.defer()
+        await acknowledge(interaction)
     gate, task = await gate_by_id(interaction, gate_id)
     given = gate_actions.answer_in_words(gate, values.get("text", ""), requester(interaction).key)
     await settle_gate(interaction, gate, task, given)
@@ -71,7 +71,7 @@ def closed_message(gate: GateView, task: TaskView) -> dict[str, Any]:
 
 async def plan_capped(interaction: Interaction, gate_id: int, values: Mapping[str, str]) -> None:
     """Approve a plan with the submitted caps. Raises ActionRefused for caps above the current ones."""
-    await interaction.response.defer()
+    await acknowledge(interaction)
     gate, task = await gate_by_id(interaction, gate_id)
     given = AnswerGate(gate.id, requester(interaction).key, "approve", limits=caps_of(values))
     await settle_gate(interaction, gate, task, given)

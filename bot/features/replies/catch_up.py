@@ -27,6 +27,9 @@ ENDED_WATCHED = 30
 NEW = 100
 """Messages read in a channel without a position."""
 
+ARCHIVED = 50
+"""Archived threads of a channel that are looked at, those archived last."""
+
 STEP = 100
 """The bot's own messages after which a channel's position is stored: so far back history is read at most."""
 
@@ -57,6 +60,7 @@ class CatchUp:
         self._since: dict[int, int] | None = None
         self._gaps = 0
         self._own: Counter[int] = Counter()
+        self._parents: dict[int, int] = {}
         self._again = asyncio.Event()
         self._reading: asyncio.Task[None] | None = None
         self._closed = False
@@ -75,6 +79,10 @@ class CatchUp:
     def knows(self, channel_id: int) -> bool:
         """Return whether a message of this channel was ever handled."""
         return channel_id in self._seen
+
+    def parent_of(self, thread_id: int) -> int | None:
+        """Return the channel of an archived thread that is read: the client knows only active ones."""
+        return self._parents.get(thread_id)
 
     def lose(self) -> None:
         """Note that from now on events may be missed: everything after the current positions."""
@@ -176,7 +184,23 @@ class CatchUp:
         for message in sorted(missed, key=lambda each: each.id):
             await self._missed.deliver(message)
         await self._missed.read(channel_id)
+        await self._find_archived(channel_id, after)
         return newest
+
+    async def _find_archived(self, channel_id: int, after: int) -> None:
+        """Read people's threads in a channel, too, that archived themselves with words nobody heard."""
+        channel, me = self._bot.get_channel(channel_id), self._bot.user
+        if not isinstance(channel, discord.TextChannel) or me is None:
+            return
+        try:
+            async for thread in channel.archived_threads(limit=ARCHIVED):
+                heard = max(after, self._seen.get(thread.id, 0))
+                if thread.owner_id != me.id and (thread.last_message_id or 0) > heard:
+                    self._parents[thread.id] = channel_id
+                    self._behind.setdefault(thread.id, heard)
+                    self._again.set()
+        except discord.Forbidden as error:
+            log.info("archived threads of channel %s cannot be seen: %s", channel_id, error)
 
     async def _store(self, channel_id: int, newest: int) -> None:
         self._seen[channel_id] = max(newest, self._seen.get(channel_id, 0))

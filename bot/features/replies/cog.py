@@ -16,7 +16,7 @@ import time
 from collections import OrderedDict, deque
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TypedDict
+from typing import TypedDict, TypeVar
 
 import aiohttp
 import discord
@@ -48,7 +48,10 @@ from engine.queries import AgentView, GateView, TaskView
 
 log = logging.getLogger(__name__)
 REFUSED = "⛔"
-MOST_REMEMBERED = 5000
+T = TypeVar("T")
+MOST_REMEMBERED, MOST_CHANGED = 5000, 500
+"""Messages of which it is kept that they were handled or deleted; edits of those that are still to come."""
+
 FOLLOWED, PAGE = 20, 100
 """Delivered messages of a channel whose edits and deletions count; messages read for that at once."""
 
@@ -85,6 +88,8 @@ class RepliesCog(commands.Cog):
         self._locks: dict[int, asyncio.Lock] = {}
         self._missed = CatchUp(bot, parts, self)
         self._done: OrderedDict[int, None] = OrderedDict()
+        self._deleted: OrderedDict[int, None] = OrderedDict()
+        self._changed: OrderedDict[int, discord.Message] = OrderedDict()
         self._proxied = ProxiedMessages(parts.settings.proxy_applications, bot.application_id)
         self._answers: deque[int] = deque(maxlen=MOST_REMEMBERED)
         self._unknown: dict[int, list[int]] = {}
@@ -189,6 +194,7 @@ class RepliesCog(commands.Cog):
     @commands.Cog.listener()
     async def on_raw_message_delete(self, payload: discord.RawMessageDeleteEvent) -> None:
         """Withdraw a deleted message that its agent has not read yet."""
+        _remember(self._deleted, payload.message_id, None)
         proxied = self._proxied.deleted(payload.message_id, time.monotonic())
         await self._withdrawn(payload.channel_id, {payload.message_id})
         if proxied is not None:
@@ -197,6 +203,8 @@ class RepliesCog(commands.Cog):
     @commands.Cog.listener()
     async def on_raw_bulk_message_delete(self, payload: discord.RawBulkMessageDeleteEvent) -> None:
         """Withdraw bulk-deleted messages."""
+        for message_id in payload.message_ids:
+            _remember(self._deleted, message_id, None)
         await self._withdrawn(payload.channel_id, payload.message_ids)
 
     @commands.Cog.listener()
@@ -221,8 +229,10 @@ class RepliesCog(commands.Cog):
         `agent_id` says whom it is for; `instead_of` is the message that it takes the place of.
         """
         async with self._lock(message.channel.id):
-            if message.id in self._done:
+            if message.id in self._done or message.id in self._deleted:
                 return
+            if instead_of is None:
+                message = self._changed.pop(message.id, message)
             self._note_done(message.id)
             try:
                 if instead_of is not None and not await self._replaces(instead_of):
@@ -237,9 +247,7 @@ class RepliesCog(commands.Cog):
                 raise
 
     def _note_done(self, message_id: int) -> None:
-        self._done[message_id] = None
-        while len(self._done) > MOST_REMEMBERED:
-            self._done.popitem(last=False)
+        _remember(self._done, message_id, None)
 
     async def _replaces(self, ref: str) -> bool:
         """Withdraw the message that a proxy's copy stands for, also from what is still to be delivered;
@@ -370,7 +378,7 @@ class RepliesCog(commands.Cog):
         return [record for record in records if record.edited_at is not None]
 
     async def _replies_to_us(self, message: discord.Message) -> bool:
-        replied = message.reference.message_id if message.reference else None
+        replied = replied_to(message)
         if replied is None:
             return False
         routes = self.parts.routes
@@ -435,7 +443,7 @@ class RepliesCog(commands.Cog):
 
     async def _asked(self, message: discord.Message) -> GateView | None:
         """The open question a message replies to in words alone; with a file it goes to an agent."""
-        replied = message.reference.message_id if message.reference else None
+        replied = replied_to(message)
         if replied:
             await self.parts.routes.recorded(replied, message.channel.id)
         gate_id = await self.parts.routes.gate_of(replied) if replied else None
@@ -462,12 +470,13 @@ class RepliesCog(commands.Cog):
         look = self.parts.engine.look
         spot = await self._spot(message)
         text = without_mention(message.content, self.bot.user.id if self.bot.user else 0)
-        if message.reference and message.reference.message_id:
-            spoke = await self.parts.routes.agents_of(message.reference.message_id)
+        replied = replied_to(message)
+        if replied:
+            spoke = await self.parts.routes.agents_of(replied)
             if spoke:
                 agent = await look.agent(spoke[0])
                 return await self._one_of(spoke, agent, text)
-            task_id = await self.parts.records.task_of_card(message.reference.message_id)
+            task_id = await self.parts.records.task_of_card(replied)
             if task_id is not None:
                 task = await look.task(task_id)
                 return AddressedMessage(await look.agent(task.boss_id), task, text)
@@ -489,8 +498,10 @@ class RepliesCog(commands.Cog):
         """The group of the channel, or of the channel above for a thread that people opened in it."""
         spot = await self.parts.routes.place_of(message.channel.id)
         channel = self.bot.get_channel(message.channel.id)  # history comes with a part of it only
-        if spot is None and isinstance(channel, discord.Thread):
-            spot = await self.parts.routes.place_of(channel.parent_id)
+        parent = channel.parent_id if isinstance(channel, discord.Thread) else None
+        parent = parent or self._missed.parent_of(message.channel.id)
+        if spot is None and parent is not None:
+            spot = await self.parts.routes.place_of(parent)
         return spot
 
     async def _one_of(self, spoke: Sequence[int], first: AgentView, text: str) -> AddressedMessage:
@@ -540,8 +551,11 @@ class RepliesCog(commands.Cog):
         ref = message_ref(message.channel.id, message.id)
         record = await self.parts.routes.incoming_of(ref)
         edited_at = message.edited_at.timestamp() if message.edited_at else 0.0
-        if record is None or (record.edited_at is not None and edited_at <= record.edited_at):
-            return  # it was never delivered, and whoever wrote it saw why; or this edit is known
+        if record is None:
+            await self._edited_unheard(message)
+            return
+        if record.edited_at is not None and edited_at <= record.edited_at:
+            return  # this edit is known
         if message.webhook_id is not None:
             message.author = discord.Object(record.user_id)  # type: ignore[assignment]  # see `_with_member`
         addressed: AddressedMessage | None = None
@@ -565,6 +579,18 @@ class RepliesCog(commands.Cog):
             await self._refuse(message, error_text(refused))
         except Exception as error:  # noqa: BLE001 - errors are reported to the person
             await self._refuse(message, error_text(error))
+
+    async def _edited_unheard(self, message: discord.Message) -> None:
+        """An edit of words that no agent has: if they are still to be delivered, then as they are now. An
+        answer to a question stays as it counted. Of all others their writers saw why."""
+        if message.id not in self._done:
+            _remember(self._changed, message.id, message, MOST_CHANGED)
+        replied = replied_to(message)
+        gate_id = await self.parts.routes.gate_of(replied) if replied else None
+        if gate_id is None or message.webhook_id is not None:
+            return
+        if (await self.parts.engine.look.gate(gate_id)).basis is not None:
+            await self._refuse(message, str(refusals.GATE_CLOSED))
 
     def _demand_changed_words(self, message: discord.Message, to: AddressedMessage) -> None:
         if not to.text.strip() and not message.attachments:
@@ -590,7 +616,8 @@ class RepliesCog(commands.Cog):
 
     async def _with_member(self, message: discord.Message) -> discord.Message:
         """History and edits may carry a plain user; rights need the member."""
-        guild = message.guild or _guild_of(self.bot, message.channel.id)
+        known = self._missed.parent_of(message.channel.id) or message.channel.id
+        guild = message.guild or _guild_of(self.bot, known)
         if guild is not None and not isinstance(message.author, discord.Member):
             try:
                 message.author = guild.get_member(message.author.id) or await _member(
@@ -659,6 +686,21 @@ async def _member(guild: discord.Guild, user_id: int) -> discord.Member:
         with attempt:
             return await guild.fetch_member(user_id)
     raise AssertionError("unreachable: the last attempt returns or raises")
+
+
+def _remember(known: OrderedDict[int, T], message_id: int, value: T, most: int = MOST_REMEMBERED) -> None:
+    """Keep something about a message, of the newest `most`."""
+    known[message_id] = value
+    while len(known) > most:
+        known.popitem(last=False)
+
+
+def replied_to(message: discord.Message) -> int | None:
+    """Return the message that a person's is a reply to; a forward is none, whatever it shows."""
+    reference = message.reference
+    if reference is None or reference.type is not discord.MessageReferenceType.reply:
+        return None
+    return reference.message_id
 
 
 def has_outcome(message: discord.Message) -> bool:

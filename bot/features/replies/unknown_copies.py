@@ -17,7 +17,7 @@ from bot import texts
 from bot.discord.context import Interaction
 from bot.discord.errors import ActionRefused
 from bot.discord.formatting import many
-from bot.discord.interactions import answer, requester
+from bot.discord.interactions import acknowledge, answer, requester
 from bot.discord.reporting_item import ReportingItem
 from bot.places.notices import Notices
 from bot.texts import refusals
@@ -72,7 +72,7 @@ class PassOnButton(
 
     async def pressed(self, interaction: Interaction) -> None:
         """Deliver what stands there unmarked, and say how many."""
-        await interaction.response.defer()
+        await acknowledge(interaction)
         requester(interaction)
         person = cast(discord.Member, interaction.user)
         replies = cast(PassesOn, cast(commands.Bot, interaction.client).cogs["RepliesCog"])

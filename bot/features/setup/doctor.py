@@ -95,6 +95,18 @@ async def category_lines(interaction: Interaction) -> list[str]:
     )
 
 
+async def server_lines(interaction: Interaction, guild: discord.Guild) -> list[str]:
+    """Return what the bot may not do here; in a timeout only that, of which its permissions say nothing."""
+    until = guild.me.timed_out_until
+    if until is not None and guild.me.is_timed_out():
+        return [texts.DOCTOR_TIMED_OUT.format(until=int(until.timestamp()))]
+    lines = permission_lines(guild.me.guild_permissions, await places_of(interaction))
+    lines += await category_lines(interaction)
+    if not getattr(guild.me.guild_permissions, READ_ONLY):
+        lines.append(texts.DOCTOR_ARCHIVE)
+    return lines
+
+
 class DoctorCog(commands.Cog):
     """The `/doctor` command."""
 
@@ -108,10 +120,7 @@ class DoctorCog(commands.Cog):
         parts, guild = parts_of(interaction), interaction.guild
         assert guild is not None
         parts.probes.again()
-        lines = permission_lines(guild.me.guild_permissions, await places_of(interaction))
-        lines += await category_lines(interaction)
-        if not getattr(guild.me.guild_permissions, READ_ONLY):
-            lines.append(texts.DOCTOR_ARCHIVE)
+        lines = await server_lines(interaction, guild)
         if guild.mfa_level is discord.MFALevel.require_2fa:
             lines.append(texts.DOCTOR_2FA)
         reads = interaction.client.intents.message_content

@@ -22,6 +22,8 @@ log = logging.getLogger(__name__)
 CLOSED = (discord.Forbidden, discord.NotFound)
 """A channel that does not take the bot's words; any other error is trouble that passes."""
 
+ALL_TASKS = 100_000
+
 ChannelOrThread = discord.abc.GuildChannel | discord.Thread
 
 
@@ -39,6 +41,7 @@ class ServerCog(commands.Cog):
         The bot's own server on the loopback is never joined: there it says its welcome at the first start.
         """
         records = self.parts.records
+        await self._left_meanwhile()
         for guild in self.bot.guilds:
             new = self.parts.alone and await records.fact(f"welcomed:{guild.id}") is None
             if await records.take_fact(f"welcome-due:{guild.id}") is not None or new:
@@ -70,12 +73,22 @@ class ServerCog(commands.Cog):
     @commands.Cog.listener()
     async def on_guild_remove(self, guild: discord.Guild) -> None:
         """Pause tasks and end repeating tasks of a server the bot left: nobody can watch or stop them."""
-        for repeat in await self.parts.engine.look.repeats(space_of(guild.id)):
+        await self._leave(guild.id)
+
+    async def _left_meanwhile(self) -> None:
+        """Do the same for servers that the bot was removed from while it was away: a session begins with all
+        that it is in, also those in an outage."""
+        known = {guild.id for guild in self.bot.guilds}
+        for guild_id in await self.parts.records.servers_of_tasks() - known:
+            await self._leave(guild_id)
+
+    async def _leave(self, guild_id: int) -> None:
+        for repeat in await self.parts.engine.look.repeats(space_of(guild_id)):
             try:
                 await self.parts.engine.handle(EndRepeat(repeat.id, SERVER_LEFT))
             except EngineError as error:
                 log.warning("repeat %s of a server left could not be ended: %s", repeat.id, error)
-        for task in await self.parts.engine.look.tasks(space_of(guild.id)):
+        for task in await self.parts.engine.look.tasks(space_of(guild_id), limit=ALL_TASKS):
             if task.state == "running":
                 try:
                     await self.parts.engine.handle(PauseTask(task.id, SERVER_LEFT))

@@ -15,7 +15,7 @@ from bot import texts
 from bot.discord.access import Right
 from bot.discord.context import Interaction, parts_of
 from bot.discord.formatting import cut, plain
-from bot.discord.interactions import require_right, require_view
+from bot.discord.interactions import acknowledge, require_right, require_view
 from bot.discord.lookup import current_space, task_by_id
 from bot.discord.reporting_item import ReportingItem
 from bot.features.audit.pages import newest_page
@@ -45,7 +45,7 @@ class PageButton(
 
     async def pressed(self, interaction: Interaction) -> None:
         """Turn to the page in the same message."""
-        await interaction.response.defer()
+        await acknowledge(interaction)
         text, view = await page_view(interaction, self.kind, self.of, self.page)
         await interaction.edit_original_response(content=text, view=view)
 
