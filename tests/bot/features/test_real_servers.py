@@ -12,6 +12,7 @@ import discord
 import pytest
 from simcord.backend.models import MessageSticker, Poll, PollAnswer, User
 
+from bot.local.actors import NoAnswerError
 from bot.local.payloads import message_payload
 from bot.storage import tables
 from engine.commands import SayToAgent, StartTask, WithdrawMessage
@@ -136,6 +137,47 @@ async def test_two_processes_with_one_token_start_a_task_once(loop: Loop) -> Non
     finally:
         await other.close()
         other.stage.database.dispose()
+
+
+@pytest.mark.parametrize(("status", "code"), [(404, 10062), (400, 50083)])
+async def test_an_interaction_that_cannot_be_acknowledged_does_nothing(
+    loop: Loop, caplog: pytest.LogCaptureFixture, status: int, code: int
+) -> None:
+    """Too late, or in a thread that is locked: nothing is done that the person is not told of."""
+    loop.local.faults.refuse("POST", CALLBACK, status=status, code=code, times=1 + (code != 10062))
+    with pytest.raises(NoAnswerError):
+        await loop.local.you.slash(loop.lobby, "task new", goal="Build a boat")
+    assert started(loop) == 0
+    assert code == 50083 or "came too late" in caplog.text
+    answered = await loop.local.you.slash(loop.lobby, "task new", goal="Build a boat")
+    assert "has started" in answered.text
+
+
+async def test_the_answer_to_a_start_is_left_alone_when_its_token_has_ended(loop: Loop) -> None:
+    """A place that comes more than a quarter of an hour later is not told by an interaction (50027)."""
+    await loop.local.you.slash(loop.lobby, "task new", goal="Build a boat")
+    begun = len(loop.local.rest.calls)
+    loop.stage.clock += 15 * 60
+    await loop.stage.shown.start_replies.tick()
+    root = loop.stage.engine.world.tasks[1].root_group_id
+    await loop.stage.meets(root, discord.Object(loop.lobby))
+    await loop.stage.shown.start_replies.tick()
+    assert not [call for call in loop.local.rest.calls[begun:] if "@original" in call.path]
+
+
+async def test_reactions_of_other_bots_are_no_verbs(away: Away) -> None:
+    """A bot that marks everything pauses nobody."""
+    wire = await agents_words(away)
+    world = away.world
+    other = User(world.snowflake(), "marker", bot=True)
+    world.users[other.id] = other
+    world.add_member(away.loop.local.guild_id, other.id)
+    world.set_reaction(away.place, int(wire["id"]), "⏸️", other.id, True)
+    heard = await away.you.send(away.place, "Go on")
+    await away.until(lambda: away.marks(int(heard["id"])))
+    assert (
+        away.loop.stage.engine.world.agents[away.loop.stage.engine.world.tasks[1].boss_id].state == "working"
+    )
 
 
 # ------------------------------------------------------------ words of other kinds

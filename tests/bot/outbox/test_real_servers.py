@@ -145,3 +145,11 @@ async def test_a_place_that_is_hidden_from_the_bot(stage: Stage) -> None:
     await says(stage, boss, "second")
     assert [words for _, words in masked(stage)] == ["first", "second"]
     assert {c["id"] for c in you.channels()} == before
+
+
+async def test_characters_are_counted_as_discord_counts_them(stage: Stage) -> None:
+    """Code points: 1,800 signs that take two units of UTF-16 each fit into one message."""
+    _, boss = await begun(stage)
+    globes = "🌍" * 1800
+    await says(stage, boss, globes)
+    assert [words for _, words in masked(stage)] == ["first", globes]
