@@ -89,6 +89,21 @@ async def test_no_message_stands_in_a_category_or_a_forum(local: LocalDiscord, k
     assert (status, answer["code"]) == (400, code)
 
 
+@pytest.mark.parametrize(
+    ("news", "kind", "status"), [(True, 11, 400), (True, 12, 400), (False, 10, 400), (True, 10, 201)]
+)
+async def test_threads_are_of_their_channels_kind(
+    local: LocalDiscord, news: bool, kind: int, status: int
+) -> None:
+    """Announcement channels have announcement threads, and only these."""
+    shelf = local.world.create_channel(
+        local.guild_id, "shelf", type=ChannelType.NEWS if news else ChannelType.TEXT
+    )
+    body = {"name": "t", "type": kind, "auto_archive_duration": 1440}
+    answer, _, _ = await raw(local, "POST", f"/channels/{shelf.id}/threads", json=body)
+    assert answer == status
+
+
 async def test_the_bot_has_what_the_readme_asks_for_and_no_more(local: LocalDiscord) -> None:
     """Its role, README's line and what `/doctor` looks for are one list."""
     assert {*IN_SERVER, *IN_PLACE, READ_ONLY} == INVITED
