@@ -84,25 +84,40 @@ def discords_rules(request: pytest.FixtureRequest) -> Generator[None]:
 
 @contextmanager
 def _in_process(found: list[str]) -> Iterator[None]:
-    """Hold what the product asks of SimCord in this process to the rules of requests."""
+    """Hold what the product asks of SimCord in this process, is answered and told, to the rules."""
+    from simcord import gateway
     from simcord.http import router
 
     from bot.local.dispatch import RouteTable
-    from tests.fakes.discord_rules import request_violations
+    from tests.fakes.discord_objects import ANSWERS, OBJECTS
+    from tests.fakes.discord_rules import request_violations, simcords
 
     table, dispatch = RouteTable(), router.dispatch
 
+    def seen(kind: str | None, value: Any, where: str) -> Any:
+        shown, differs = simcords(kind, value, where)
+        found.extend(differs)
+        return shown
+
     def watched(backend: Any, method: str, path: str, **given: Any) -> Any:
         match = table.find(method, path)
-        if match is not None:
-            found.extend(request_violations(method, match.template, path, given.get("json")))
-        return dispatch(backend, method, path, **given)
+        if match is None:
+            return dispatch(backend, method, path, **given)
+        found.extend(request_violations(method, match.template, path, given.get("json")))
+        route = f"{method} {match.template}"
+        return seen(ANSWERS.get(route), dispatch(backend, method, path, **given), route)
 
-    router.dispatch = watched
-    try:
+    def told(original: Any) -> Any:
+        def tell(to: Any, event: str, payload: Any) -> Any:
+            return original(to, event, seen(event if event in OBJECTS else None, dict(payload), event))
+
+        return tell
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(router, "dispatch", watched)
+        for name in ("feed", "deliver"):
+            patched.setattr(gateway.FakeGateway, name, told(getattr(gateway.FakeGateway, name)))
         yield
-    finally:
-        router.dispatch = dispatch
 
 
 def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:

@@ -333,3 +333,15 @@ def _object(kind: str, value: object, path: str) -> Iterator[str]:
                 yield f"{path}.{name} is null in {kind}"
         else:
             yield from differences(inner, value[name], f"{path}.{name}")
+
+
+def documented(kind: str, value: object) -> Any:
+    """Return a value of a kind without what is not documented: nobody can rely on that."""
+    if "|" in kind:
+        return documented(min(kind.split("|"), key=lambda one: len(list(differences(one, value)))), value)
+    if isinstance(value, list | tuple) and kind.startswith("["):
+        return [documented(kind[1:-1], each) for each in value]
+    if kind in PLAIN or kind.startswith("[") or not isinstance(value, dict):
+        return value
+    known = fields_of(kind)
+    return {name: documented(known[name][1], each) for name, each in value.items() if name in known}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.metadata import version
 from typing import Any
 
 import pytest
@@ -9,7 +10,15 @@ import pytest
 from bot.local.rest import Call
 from tests.fakes.discord_objects import ANSWERS as OBJECTS_OF
 from tests.fakes.discord_objects import OBJECTS, PLAIN, differences, fields_of
-from tests.fakes.discord_rules import ANSWERS, ERRORS, REQUESTS, event_violations, violations
+from tests.fakes.discord_rules import (
+    ANSWERS,
+    ERRORS,
+    REQUESTS,
+    SIMCORD,
+    event_violations,
+    simcords,
+    violations,
+)
 
 SEND, HOOK = "/channels/{channel_id}/messages", "/webhooks/{webhook_id}/{token}"
 CALLBACK = "/interactions/{interaction_id}/{token}/callback"
@@ -112,3 +121,20 @@ def test_what_is_right_breaks_nothing() -> None:
     assert violations(call, of_product=True) == []
     fault = Call("POST", "/path", 400, 0.0, SEND, body, answer={"code": 50035, "message": ""}, fault=True)
     assert violations(fault, of_product=True) == []
+
+
+def test_simcords_own_answers_are_held_to_the_table() -> None:
+    """What only SimCord has is not shown to the bot; what is missing is noticed, unless it is known of this
+    version."""
+    assert version("simcord") == SIMCORD, "look again at what is known of it"
+    webhook = {"id": "1", "type": 1, "channel_id": "2", "name": "x", "avatar": None, "application_id": None}
+    webhook |= {"owner": {"id": "3"}}
+    shown, found = simcords("webhook", webhook, "GET /webhooks/1")
+    assert "owner" not in shown and found == []
+    _, found = simcords("[webhook]", [webhook | {"type": "1"}], "GET /webhooks/1")
+    assert found == ["simcord (GET /webhooks/1): type is no number: '1'"]
+    _, found = simcords("MESSAGE_DELETE", {"id": "1"}, "MESSAGE_DELETE")
+    assert found == ["simcord (MESSAGE_DELETE): channel_id is missing in MESSAGE_DELETE"]
+    _, found = simcords("channel", {"id": "1", "type": 0, "guild_id": "2", "name": "x", "position": 0}, "x")
+    assert found == []
+    assert simcords(None, {"a": 1}, "GET /new")[1] == ["simcord: GET /new is not in the table"]

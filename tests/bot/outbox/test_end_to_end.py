@@ -13,7 +13,7 @@ from bot.features.files.archive import close_places
 from bot.local.faults import LimitScope
 from engine.commands import SayToAgent
 from engine.events import EndBasis, PlannedMember, PlanProposed, TaskEnded, TaskNamed
-from tests.bot.outbox.conftest import Stage
+from tests.bot.outbox.conftest import SCALE, Stage
 
 Wire = dict[str, Any]
 BOT_SEND = r"/channels/\d+/messages"
@@ -282,8 +282,10 @@ async def test_faces_are_uploaded_once(stage: Stage) -> None:
 
 async def test_faces_wait_while_discord_takes_none(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     """A 429 of the edge, or a store in trouble, is no reason to do without faces until the next start."""
-    monkeypatch.setattr("bot.personas.avatars.TROUBLE_S", 0.01)
+    for pause in ("TROUBLE_S", "PATIENCE_S"):
+        monkeypatch.setattr(f"bot.personas.avatars.{pause}", 0.01)
     emojis = r"/applications/\d+/emojis"
+    stage.local.faults.limit("POST", emojis, retry_after=100 * SCALE)  # longer than discord.py waits
     stage.local.faults.limit("POST", emojis, scope=LimitScope.CLOUDFLARE, retry_after=0, times=2)
     stage.local.faults.fail("POST", emojis, status=503)
     faces, failed = stage.outbox.faces, list[int]()
@@ -301,5 +303,5 @@ async def test_faces_wait_while_discord_takes_none(stage: Stage, monkeypatch: py
     async with asyncio.timeout(10):
         while "/emojis/" not in faces.url("Boss"):  # noqa: ASYNC110 - nobody tells of it
             await asyncio.sleep(0.01)
-    assert not faces.problem and len(stage.local.faults.met) == 3
+    assert not faces.problem and len(stage.local.faults.met) == 4
     assert len(stage.local.world.application_emojis) == 1
