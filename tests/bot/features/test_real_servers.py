@@ -153,16 +153,23 @@ async def test_an_interaction_that_cannot_be_acknowledged_does_nothing(
     assert "has started" in answered.text
 
 
-async def test_the_answer_to_a_start_is_left_alone_when_its_token_has_ended(loop: Loop) -> None:
+@pytest.mark.parametrize(("later", "edits"), [(13 * 60, 1), (15 * 60, 0)])
+async def test_the_answer_to_a_start_is_left_alone_when_its_token_has_ended(
+    loop: Loop, later: float, edits: int
+) -> None:
     """A place that comes more than a quarter of an hour later is not told by an interaction (50027)."""
     await loop.local.you.slash(loop.lobby, "task new", goal="Build a boat")
+    replies: Any = loop.stage.shown.start_replies
+    async with asyncio.timeout(PATIENCE_S):
+        while not replies._waiting:  # noqa: ASYNC110 - it is watched just after it was given
+            await asyncio.sleep(0.01)
     begun = len(loop.local.rest.calls)
-    loop.stage.clock += 15 * 60
-    await loop.stage.shown.start_replies.tick()
+    loop.stage.clock += later
+    await replies.tick()
     root = loop.stage.engine.world.tasks[1].root_group_id
     await loop.stage.meets(root, discord.Object(loop.lobby))
-    await loop.stage.shown.start_replies.tick()
-    assert not [call for call in loop.local.rest.calls[begun:] if "@original" in call.path]
+    await replies.tick()
+    assert sum("@original" in call.path for call in loop.local.rest.calls[begun:]) == edits
 
 
 async def test_reactions_of_other_bots_are_no_verbs(away: Away) -> None:
