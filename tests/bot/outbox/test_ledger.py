@@ -167,6 +167,23 @@ async def test_gates_people_and_homes(database: Database) -> None:
     assert (task.origin_id, task.owner_id, task.guild_id) == (BIG + 2, BIG, BIG + 1)
 
 
+async def test_a_gate_is_posted_again_once(database: Database) -> None:
+    """Found by its channel or the one above its thread; its old message is none of a question's any more."""
+    ledger, records = Ledger(database), PlaceRecords(database)
+    await records.set_group(2, channel_id=BIG, thread_id=BIG + 1)
+    post = Post(1, 2, 9, "gate", Lane.STATUS, "Which?", persona="Ada", agent_id=3, gate_id=7)
+    await database.write(lambda c: enqueue(c, "gate", post, 1.0))
+    (entry,) = [each for each in await ledger.waiting() if each.post.kind == "gate"]
+    (asked,) = await ledger.begin([entry], [wire("Which?", gate_id=7)], 2.0)
+    assert await ledger.gates_in(BIG) == [] and not await ledger.ask_again(7, 3.0), "not sent yet"
+    await ledger.sent(asked, MessageLocation(BIG + 1, BIG + 2))
+    assert await ledger.gates_in(BIG) == await ledger.gates_in(BIG + 1) == [7]
+    assert await ledger.ask_again(7, 4.0) and not await ledger.ask_again(7, 5.0)
+    (again,) = [each for each in await ledger.waiting() if each.post.kind == "gate"]
+    assert again.post == post and await ledger.gate_message(7) is None
+    assert await ledger.gates_in(BIG) == [] and await ledger.gate_of(BIG + 2) == 7
+
+
 async def test_places_and_hooks(database: Database) -> None:
     """Groups lead to places and back; a channel keeps one webhook."""
     ledger, records = Ledger(database), PlaceRecords(database)
