@@ -63,6 +63,7 @@ from engine.store.core import (
     ASSIGNMENTS,
     BUDGETS,
     EVENTS,
+    FILES,
     GATES,
     MEMORIES,
     MESSAGES,
@@ -72,6 +73,7 @@ from engine.store.core import (
     REVISIONS,
     TASKS,
     append_events,
+    dumps,
 )
 from engine.store.months import id_path
 from engine.store.tables import ENGINE_METADATA
@@ -558,6 +560,9 @@ ENGINE_ACTS = (
         nobody_asked,
     ),
     by_engine("quiet", lambda db, s: sweep(db, s.task), *quiet),
+    by_engine(
+        "quiet in an audit", lambda db, s: sweep(db, s.task), *quiet, _with_auditor, task_is(report="-")
+    ),
     by_engine("quiet without work", lambda db, s: sweep(db, s.task), *quiet, no_work),
     by_engine("standstill", lambda db, s: sweep(db, s.task), *quiet, task_is(quiet_rounds=9)),
     by_engine(
@@ -669,6 +674,16 @@ def _change(state: Any, which: str, *expected: str) -> Callable[[Side], fx.Effec
     return lambda s: fx.ChangeAssignment(s.work[which], expected, state, "note", ("a.py",))
 
 
+def _deleted(side: Side) -> fx.Effect:
+    return fx.ChangeFile(1, "a.py", None, _blob(side), 0, "deleted")
+
+
+def _accepted(connection: Connection, side: Side) -> None:
+    """A file belongs to work that Ada accepted."""
+    here = sa.and_(FILES.c.task_id == side.task, FILES.c.path == "a.py")
+    connection.execute(FILES.update().where(here).values(accepted_json=dumps([side.work["submitted"]])))
+
+
 heeded = put(
     MESSAGES,
     lambda s: sa.and_(MESSAGES.c.task_id == s.task, MESSAGES.c.from_kind == "person"),
@@ -699,6 +714,7 @@ STEPS: dict[type, tuple[Act, ...]] = {
     fx.SetTodo: (in_step("todo", "ada", lambda s: fx.SetTodo((TodoItem("a", "doing"),))),),
     fx.ChangeFile: (
         in_step("new file", "ada", lambda s: fx.ChangeFile(1, "n.py", "b", None, 1, "added")),
+        in_step("change accepted work", "cy", _deleted, _accepted, agent_is("ada", status="dismissed")),
         in_step("change file", "ada", lambda s: fx.ChangeFile(1, "a.py", None, _blob(s), 0, "deleted")),
     ),
     fx.CheckRoom: (in_step("check room", "ada", lambda s: fx.CheckRoom(2, 30)),),

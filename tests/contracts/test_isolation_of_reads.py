@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from engine.connectors import ledger
-from engine.connectors.leaving import holds_foreign
+from engine.connectors.leaving import _agreed_at, _marks, holds_foreign
 from engine.connectors.recovery import has_untold
 from engine.domain.outcomes import Read, outcome_json
 from engine.lifecycle.open_messages import read_in_silence
@@ -22,6 +22,7 @@ from engine.store.core import (
     ACTION_REQUESTS,
     AGENTS,
     EVENTS,
+    FILES,
     GATES,
     INTERVENTIONS,
     MEMORIES,
@@ -31,6 +32,7 @@ from engine.store.core import (
     REVISIONS,
     STEPS,
     TASK_ADDRESSES,
+    TASKS,
     dumps,
 )
 from engine.store.gates import answers_to
@@ -41,8 +43,9 @@ from engine.store.refusals import Lane, count_refusal, refused_so_far, still_ref
 from engine.tools.base import ToolContext
 from engine.tools.changes import _touches, paths_ever
 from engine.tools.directory import _active_names, _find
-from engine.tools.reading import _seen
+from engine.tools.reading import _documents, _seen
 from tests.fakes.bystanders import NOW, Side, StoreOnOneConnection, Trio, make_trio, untouched
+from tests.fakes.outside import tool as outside_tool
 from tests.fakes.parts import make_tables
 
 
@@ -82,9 +85,12 @@ def _silent(connection: Connection, agent: int) -> object:
 
 
 PATHS = ("a.py", "b.py", "notes.md")
+SHOP = outside_tool("buy")
 LANE, LATER = Lane("k", ("boss", "member")), 10**9
 READS: dict[str, tuple[tuple[sa.Table, ...], Callable[[Connection, Side], object]]] = {
     "foreign text": ((OUTSIDE_CALLS, REVISIONS, MEMORIES), lambda c, s: holds_foreign(c, s.task)),
+    "numbers in calls": ((OUTSIDE_CALLS,), lambda c, s: _marks(c, s.task, "shop", 0.0)),
+    "agreed for the task": ((OUTSIDE_CALLS,), lambda c, s: _agreed_at(c, s.task, SHOP)),
     "unknown calls": ((OUTSIDE_CALLS,), of_calls(ledger.is_unknown)),
     "asked calls": ((OUTSIDE_CALLS,), of_calls(ledger.is_asked)),
     "calls that wait": ((OUTSIDE_CALLS,), of_agents(ledger.count_asked)),
@@ -123,6 +129,8 @@ QUIETLY: tuple[tuple[sa.Table, dict[str, object]], ...] = (
 SHOWN = outcome_json(Read("a.md", 1, True, (1, 9, 9)))
 GIVEN: dict[str, tuple[tuple[sa.Table, dict[str, object]], ...]] = {
     "foreign text": ((REVISIONS, {"note": "brought"}),),
+    "numbers in calls": ((OUTSIDE_CALLS, {"arguments_json": '{"page": 1234}', "gate_id": None}),),
+    "agreed for the task": ((OUTSIDE_CALLS, {"standing": True}),),
     "unknown calls": ((OUTSIDE_CALLS, {"state": "unknown"}),),
     "actions that wait": ((GATES, {"kind": "action", "basis": None}),),
     "agreed actions": ((GATES, {"agent_id": FIRST_AGENT}),),
@@ -217,3 +225,14 @@ def test_a_refusal_is_counted_for_its_task_alone(made: tuple[StoreOnOneConnectio
     with untouched(store.connection, trio.bystanders):
         count_refusal(store.connection, trio.subject.task, LANE, "c", NOW)
     assert refused_so_far(store.connection, trio.subject.task, LANE, "c").times == 4
+
+
+def test_documents_are_those_that_the_task_names(made: tuple[StoreOnOneConnection, Trio]) -> None:
+    """Other tasks name others."""
+    store, trio = made
+    store.undo()
+    here = TASKS.c.id == trio.subject.task
+    store.connection.execute(FILES.update().where(FILES.c.path == "a.py").values(path="a.md"))
+    store.connection.execute(TASKS.update().values(deliverables_json='["b.md"]'))
+    store.connection.execute(TASKS.update().where(here).values(deliverables_json='["a.md"]'))
+    assert [row.path for row in _documents(store.connection, trio.subject.task)] == ["a.md"]
