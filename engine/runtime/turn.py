@@ -416,6 +416,10 @@ class TurnRunner:
         """Handle a refused prompt: shorten it when it was too long, retry any other once; then the agent
         gives
         up and the reason is reported."""
+        if isinstance(error, NotAsked) and not await self._still_refuses(turn):
+            # Somebody wrote since the step was loaded: whoever gave up now would pass over their words.
+            self._names.ended(turn.facts.agent.id, turn.call)
+            return True
         state = _after_refusal(turn.facts.agent.model, error)
         ends = state.too_long >= MAX_TOO_LONG or state.refusals >= MAX_REFUSALS
         counted = _is_unknown(error)
