@@ -87,6 +87,7 @@ USED: list[tuple[str, Any, tuple[int, int, int, int], bool]] = [
     ("kimi's cache", {**COUNTED, "cached_tokens": 800}, (1_000, 800, 50, 0), False),
     ("openrouter's cache", {**COUNTED, "prompt_tokens_details": {"cached_tokens": 300, "cache_write_tokens": 500}}, (1_000, 300, 50, 500), False),
     ("bedrock's cache", {"inputTokens": 100, "outputTokens": 50, "cacheReadInputTokens": 900}, (1_000, 900, 50, 0), False),
+    ("an answer in the total only", {"prompt_tokens": 1_000, "total_tokens": 1_705}, (1_000, 0, 705, 0), False),
     ("thoughts apart", {"prompt_tokens": 1_000, "completion_tokens": 5, "completion_tokens_details": {"reasoning_tokens": 700}}, (1_000, 0, 705, 0), False),
     ("thoughts within", {"prompt_tokens": 1_000, "completion_tokens": 705, "completion_tokens_details": {"reasoning_tokens": 700}}, (1_000, 0, 705, 0), False),
 ]  # fmt: skip

@@ -83,7 +83,7 @@ def parse_usage(usage: Any) -> Usage:
     return Usage(
         prompt=prompt,
         cached=cached,
-        completion=max(completion, total - prompt) if completion else completion,
+        completion=max(completion, total - prompt),
         written=min(written, prompt),
     )
 
