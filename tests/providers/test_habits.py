@@ -131,6 +131,8 @@ COSTS: list[tuple[str, Body, int]] = [
     ("less than a millionth", answer("hi", usage={**COUNTED, "cost": 4.2e-7}), 1),
     ("below zero", answer("hi", usage={**COUNTED, "cost": -1}), 1_100),
     ("nothing", answer("hi", usage={**COUNTED, "cost": 0}), 1_100),
+    ("more than there is", answer("hi", usage={**COUNTED, "cost": 1e15}), 1_100),
+    ("xai's ticks", answer("hi", usage={**COUNTED, "cost_in_usd_ticks": 123_000_000}), 12_300),
     ("no number", answer("hi", usage={**COUNTED, "cost": "NaN"}), 1_100),
 ]
 

@@ -100,7 +100,7 @@ def reported_cost(
 
 
 def _costs(usage: Mapping[str, Any], body: Mapping[str, Any], message: Mapping[str, Any]) -> Iterator[float]:
-    yield _dollars(usage.get("cost_in_usd_ticks")) / 1e10
+    yield _dollars(usage.get("cost_in_usd_ticks"), 1e19) / 1e10
     for name in _COSTS:
         value = usage.get(name)
         yield _dollars(_mapping(value).get("total_cost") if isinstance(value, Mapping) else value)
@@ -118,10 +118,10 @@ def _mapping(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _dollars(value: Any) -> float:
+def _dollars(value: Any, most: float = 1e9) -> float:
     if isinstance(value, str):
         value = _number(value.strip().removeprefix("$").removesuffix("USD"))
-    known = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 1e18
+    known = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < most
     return float(value) if known else 0.0
 
 
