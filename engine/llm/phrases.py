@@ -70,7 +70,7 @@ TOO_LONG = _any(
 BAD_ANSWER = _any(
     r"tool_use_failed|failed_generation|failed to call a function|tool call validation failed",
     r"malformed_function_call|malformed function call|invalid tool call|invalid_tool_call",
-    r"(?:failed|unable|could not|couldn't|error) ?(?:to )?(?:parse|parsing|decode|decoding).{0,40}(?:tool|function|model|output|generat|response|input at pos)",
+    r"(?:failed|unable|could not|couldn't|error) ?(?:to |while )?(?:parse|parsing|decode|decoding).{0,40}(?:tool|function|model|output|generat|response|input at pos)",
     r"(?:tool|function)[ _]call(?:s|ing)? pars(?:e|ing) (?:failed|error)|output_parse_failed|json_validate_failed|model (?:produced|generated|returned|output) (?:an )?(?:invalid|malformed)",
     r"did not (?:output|generate|return|produce) (?:a )?valid|xml syntax error",
     r"tokens remaining in message header|unexpected token \d+ while expecting|expecting start token",
@@ -92,12 +92,14 @@ NO_TOOLS = _any(
     r"(?:tools?|tool[ _]use|tool[ _]calls?|tool calling|functions?|function calling)(?: \w+)? (?:is|are) not (?:supported|available|enabled|allowed)",
     r"does not support parameters: \[[^\]]*'tools'",
     r"support tool use|unsupported.{0,20}\btools?\b|tools? (?:param(?:eter)?|field) (?:is )?not (?:supported|allowed)",
+    r"(?:tools?|tool use|tool calling|function calling)\b.{0,30}\b(?:is|are) unsupported",
     r"(?:extra (?:fields|inputs)|unrecognized|unknown|unexpected)\b.{0,80}\btools\b(?![.\[])",
 )
 PARSER_FLAG = _any(r"--enable-auto-tool-choice|--tool-call-parser|--jinja|auto.{0,10}tool choice requires")
 OTHER_API = _any(
     r"v1/responses|responses api|not a chat model|only (?:supported|available) in .{0,20}responses",
     r"not (?:supported|accessible|available) (?:in|with|by|via|through) (?:the )?/?(?:v1/)?chat[/ _]completions",
+    r"not support (?:the )?chat[ _]?completions?",
     r"unsupported_api_for_model|operation ?not ?supported|requested operation is unsupported",
 )
 TOO_MANY_TOOLS = _any(
@@ -109,12 +111,12 @@ NO_MEMORY = _any(
 )
 TEMPLATE = _any(
     r"roles must alternate|only user(?: and|, )\W?assistant.{0,20}roles|jinja template|(?:chat|prompt) template .{0,60}(?:error|fail|not)",
-    r"(?:error|failed) .{0,30}(?:chat|prompt|jinja) ?template",
+    r"(?:error|failed) .{0,30}(?:chat|prompt|jinja) ?template|at row \d+, column \d+",
 )
 NO_MODEL = _any(
     r"model_?not_?found|model_?not_?exist|invalid_?model|unknown_?model|deploymentnotfound|no_such_model|unsupported_model|unsupported model",
     r"model\b.{0,160}(?:does not exist|doesn't exist|not exist|not found|not available|is unavailable|not a valid|is invalid|isn't available|not supported|not loaded|unknown|deprecated|decommissioned|retired|no longer|deactivated|has been removed|shut ?down)",
-    r"\bmodels/\S+ is not found",
+    r"\bmodels/\S+ is not found|\bdeployment .{0,40}does not exist",
     r"(?:unknown|invalid|no such|not a valid|no|missing|unrecognized|nonexistent|unsupported|incorrect) model\b",
     r"(?:access to|find|pulling) (?:the )?model|try pulling|pull the model|not have access to.{0,30}model",
     r"no endpoints? found|no (?:allowed )?providers? (?:are |is )?available|no instances? available|you must provide a model|model (?:is )?required",

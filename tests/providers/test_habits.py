@@ -277,6 +277,12 @@ ERRORS: list[tuple[str, int, Any, type[ModelError], str, float | None]] = [
     ("new-api's model", 503, wrong("No available channel for model x under group default", code="model_not_found"), ModelMisconfigured, "MODEL", None),
     ("bedrock's rate", 400, {"__type": "ThrottlingException", "message": "Too many tokens, please wait before trying again."}, RateLimited, "rate", None),
     ("a field for tools", 422, {"detail": [{"loc": ["body", "tools"], "msg": "extra fields not permitted"}]}, ModelMisconfigured, "does not support tools", None),
+    ("openrouter's credits", 402, wrong("This request requires more credits, or fewer max_tokens.", type="invalid_request_error"), ModelKeyRejected, "no credit", None),
+    ("azure's deployment", 404, wrong("The API deployment for this resource does not exist."), ModelMisconfigured, "MODEL", None),
+    ("another api", 400, wrong("Model x does not support chat completions"), ModelMisconfigured, "openai-responses", None),
+    ("mistral's tools", 400, wrong("Tool use with function calling is unsupported"), ModelMisconfigured, "does not support tools", None),
+    ("llama.cpp's template", 500, wrong("Value is not callable: null at row 62, column 114"), ModelMisconfigured, "template", None),
+    ("llama.cpp's call", 500, wrong("error while parsing tool call: unexpected end of JSON input"), ModelBadAnswer, "JSON input", None),
     ("azure's filter", 400, wrong("The response was filtered due to the prompt triggering Azure OpenAI's content management policy.", code="content_filter", type="invalid_request_error"), ModelRefused, "content filter", None),
     ("groq's call", 400, wrong("tool call validation failed: errors: [missing properties: 'content']", code="tool_use_failed", type="invalid_request_error"), ModelBadAnswer, "missing properties", None),
 ]  # fmt: skip

@@ -111,6 +111,8 @@ def _limit_name(quirks: Quirks, said: ErrorReply, sent: Sent) -> Quirks | None:
     mentions = names_field(said.words, name, re.I)
     if swapped or not mentions or not said.says(_REFUSES) or _too_long(said):
         return None
+    if said.status == 402 or said.says(phrases.NO_CREDIT):  # fewer tokens would cost less, by any name
+        return None
     if next(_numbers(said.words, _LIMITS), 0) and not names_field(said.words, other, re.I):
         return None
     return replace(quirks, limit_name=other)
