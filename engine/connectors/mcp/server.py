@@ -159,8 +159,9 @@ class McpServer:
         look_s, opened_with = LOOK_S if self.config.may_sign_in else None, self._seen
         while not (self._stop.is_set() or connection.closed.is_set()):
             await _any_of(self._stop, self._again, connection.closed, connection.changed, seconds=look_s)
-            number, again = await self._look_at_sign_in(), self._again.is_set()
+            again = self._again.is_set()
             self._again.clear()
+            number = await self._look_at_sign_in()  # after the clearing: who sets it has written before
             if again and number != opened_with:
                 return  # else this sign-in was seen, and it was opened, before the process said so
             if number != self._seen:

@@ -16,6 +16,7 @@ from mcp.shared.auth import OAuthClientInformationFull
 from pydantic import AnyUrl
 from sqlalchemy import Connection
 
+from engine.connectors.mcp import server
 from engine.connectors.mcp.callback import listening_at
 from engine.connectors.mcp.config import load_servers
 from engine.connectors.mcp.servers import McpServers
@@ -190,6 +191,32 @@ async def test_a_refused_call_leaves_the_way_to_sign_in(
             await made.call(look(made), {"item": "never"})
         await until(lambda: made.states()[0].condition == "needs_sign_in")
         assert made.states()[0].signs_in and (await kept(made).read()).refused
+
+
+async def test_a_sign_out_while_the_sign_in_is_being_looked_at_is_not_overlooked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The connection closes although what was read of the sign-in is of the moment before."""
+    monkeypatch.setattr(server, "LOOK_S", 0.05)
+    accounts, redirect, reading = Accounts(), "https://bot.example.org/signed-in", asyncio.Event()
+    number = KeptSignIn.number
+
+    async def slowly(own: KeptSignIn) -> int:
+        found = await number(own)
+        reading.set()
+        await asyncio.sleep(0.5)
+        return found
+
+    async with guarded_server(accounts) as url:
+        async with servers(tmp_path, url, redirect) as made:
+            link = await made.begin_sign_in("guarded", "ann", yes, unrecorded)
+            await made.finish_sign_in(await sent_to(link.address), "ann")
+        async with servers(tmp_path, url, redirect) as made:
+            await until(lambda: made.states()[0].condition == "ready")
+            monkeypatch.setattr(KeptSignIn, "number", slowly)
+            await reading.wait()
+            await made.sign_out("guarded", unrecorded)
+            await until(lambda: made.states()[0].condition == "needs_sign_in")
 
 
 async def test_a_sign_in_and_a_sign_out_are_recorded_or_do_not_happen(tmp_path: Path) -> None:
