@@ -538,6 +538,11 @@ ENGINE_ACTS = (
         lambda db, s: spend_lost(db, s.ada, "a call", NOW),
         agent_is("ada", call="a call"),
     ),
+    by_engine(
+        "a lost call that no month holds",
+        lambda db, s: spend_lost(db, s.ada, "a call", NOW),
+        agent_is("ada", call="a call", held_in=""),
+    ),
     replace(
         by_engine(
             "recruited while paused",
