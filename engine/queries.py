@@ -17,7 +17,7 @@ from engine.domain.models import DEMONSTRATION
 from engine.domain.months import MonthLeft
 from engine.domain.outside import AskedCall
 from engine.domain.quota import Used
-from engine.events import AssignmentState, EndBasis, TaskState
+from engine.events import AssignmentState, EndBasis, Event, EventBody, TaskState
 from engine.ports import AgentRole, BlameLine, Revision, Written
 
 
@@ -331,6 +331,9 @@ class Queries(Protocol):
 
     async def timeline(self, task_id: int) -> Sequence[tuple[int, float, float, int]]:
         """Return (agent id, started, ended, cost in micro-dollars) of every step, in time order."""
+
+    async def events(self, task_id: int, kinds: Sequence[type[EventBody]]) -> Sequence[Event]:
+        """Return a task's events of these classes, the oldest first."""
 
     async def model_calls(self, task_id: int | None = None) -> Sequence[ModelCallView]:
         """Return the model calls of a task, None for all tasks, that take longer than a moment."""

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from bot.texts import commands
 from engine.commands import Limits
 from engine.domain.gate_rules import GateDefault
-from engine.domain.gates import GateKind
+from engine.domain.gates import GateBasis, GateKind
 
 # ---------------------------------------------------------------- commands
 
@@ -178,7 +178,38 @@ WHY_NO_DIRECT = (
     "`/agent inspect`."
 )
 ALT_ORGANISATION = "Organisation of {agents}. {groups}"
-ALT_TIMELINE = "Timeline of {span} of work: {worked}"
+ALT_TIMELINE = "Timeline of {span}. {moments}Work: {worked}."
+ALT_AFTER, ALT_LASTS, ALT_TASK = "after {span}", "open", "the whole task"
+ALT_ASKED: dict[str, str] = {
+    "plan": "approval of the plan",
+    "cap": "a cap",
+    "share": "a cap of some agents",
+    "month": "the budget of the month",
+    "audit": "the result",
+    "stall": "how to continue",
+    "tool": "a call to an external tool",
+    "packages": "Python packages",
+    "action": "a protected action",
+}
+"""What a question on a timeline is about; an agent's own question is named by the agent alone."""
+ALT_MESSAGE = "{who} in a message {after}"
+ALT_QUESTION: dict[GateBasis | None, str] = {
+    None: "{who} {after} (not answered yet)",
+    "person": "{who} {after} (answered in {lasted})",
+    "timeout": "{who} {after} (no answer in {lasted})",
+    **dict.fromkeys(
+        ("task_ended", "cap_raised", "new_month", "resumed", "wrapped_up", "dismissed"),
+        "{who} {after} (closed in {lasted})",
+    ),
+}
+ALT_AUDIT = {
+    "accepted": "accepted, begun {after}",
+    "rejected": "rejected, begun {after}",
+    "ran": "ran without a judgement, begun {after}",
+    "": "without a verdict, begun {after}",
+}
+ALT_PAUSE = "{who} {after} ({lasted})"
+ALT_BREAK = "ended {after}, continued {lasted} later"
 PICTURE_TITLE = "Task #{id}: {goal}"
 NOTHING_LOGGED = "Nothing has happened yet."
 ARCHIVED = "The channels of task #{id} are {how}. The transcript is attached."

@@ -16,6 +16,7 @@ from engine.domain.quota import Used
 from engine.domain.titles import title_of
 from engine.domain.waits import Awaited
 from engine.errors import NotFound, Refusal
+from engine.events import Event, EventBody, load_event
 from engine.ports import BlameLine, Database, Revision, Workspace
 from engine.queries import (
     AgentView,
@@ -38,6 +39,7 @@ from engine.store.core import (
     ASSIGNMENTS,
     BUDGETS,
     DECISIONS,
+    EVENTS,
     FILES,
     GATES,
     GROUPS,
@@ -386,6 +388,12 @@ class SqlQueries:
             .order_by(STEPS.c.started_at)
         )
         return [(r.agent_id, r.started_at, r.ended_at, r.cost_micros or 0) for r in await self._all(query)]
+
+    async def events(self, task_id: int, kinds: Sequence[type[EventBody]]) -> Sequence[Event]:
+        """See `Queries.events`."""
+        wanted = sa.and_(EVENTS.c.task_id == task_id, EVENTS.c.kind.in_([kind.__name__ for kind in kinds]))
+        rows = await self._all(sa.select(EVENTS).where(wanted).order_by(EVENTS.c.seq))
+        return [Event(r.seq, r.at, load_event(r.kind, loads(r.payload_json)), r.by, r.by_name) for r in rows]
 
     async def model_calls(self, task_id: int | None = None) -> Sequence[ModelCallView]:
         """See `Queries.model_calls`."""

@@ -42,7 +42,7 @@ from engine.domain.snapshot import Action, Finding, Nudge, WatchOptions
 from engine.domain.state import TodoItem, Turn
 from engine.domain.waits import Awaited
 from engine.errors import EngineError, NotFound, Stale
-from engine.events import ModelBack
+from engine.events import CodeRan, ModelBack
 from engine.handlers.gate_deadlines import advance_gate
 from engine.handlers.repeats import DueRepeat, pause_repeat, start_due
 from engine.lifecycle.agents import pause_recruits
@@ -961,6 +961,7 @@ READS: dict[str, Callable[[Queries, Side], Awaitable[object]]] = {
     "assignments": lambda look, s: look.assignments(s.task),
     "steps": lambda look, s: look.steps(s.cy),
     "timeline": lambda look, s: look.timeline(s.task),
+    "events": lambda look, s: look.events(s.task, (CodeRan,)),
     "model_calls": lambda look, s: look.model_calls(s.task),
     "usual_seconds": lambda look, s: look.usual_seconds(s.task),
     "gates": lambda look, s: look.gates(s.task),

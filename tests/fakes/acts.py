@@ -44,7 +44,7 @@ class Acts:
     def __init__(self) -> None:
         self.world = World()
         self.look = FakeLook(self.world)
-        self.log: list[Event] = []
+        self.log = self.world.log
         self.told: Callable[[Event], None] = lambda _event: None
         self.now = 1_700_000_000.0
         self._ids = itertools.count(1)

@@ -12,6 +12,7 @@ from engine.domain.gates import GateKind
 from engine.domain.months import MonthLeft, month_at
 from engine.domain.quota import Used
 from engine.errors import Invalid, NotFound
+from engine.events import Event, EventBody
 from engine.ports import BlameLine, Revision
 from engine.queries import (
     AgentView,
@@ -62,6 +63,7 @@ class World:
     month_rules: dict[str, MonthRule] = field(default_factory=dict)
     protections: dict[str, Protections] = field(default_factory=dict)
     spending: list[tuple[str, float, SpendingView]] = field(default_factory=list)
+    log: list[Event] = field(default_factory=list)
 
 
 class FakeLook:
@@ -131,6 +133,9 @@ class FakeLook:
         agents = [a.id for a in await self.agents(task_id)]
         steps = [s for agent_id in agents for s in self._world.steps[agent_id]]
         return sorted((s.agent_id, s.at - s.seconds, s.at, s.cost_micros) for s in steps)
+
+    async def events(self, task_id: int, kinds: Sequence[type[EventBody]]) -> Sequence[Event]:
+        return [e for e in self._world.log if e.body.task_id == task_id and isinstance(e.body, tuple(kinds))]
 
     async def gates(self, task_id: int, open_only: bool = True) -> Sequence[GateView]:
         found = [g for g in self._world.gates.values() if g.task_id == task_id]
