@@ -20,6 +20,11 @@ def mark_of(row: GroupRecord, instance: str) -> str:
     return f"{topic_of(row)}{wording.TOPIC_MARK.format(ref=f'{instance}-{row.group_id}')}"
 
 
-def is_marked_or_was(topic: str, mark: str) -> bool:
-    """Return whether a channel made with the topic `mark` still has it, with or without its mark."""
+def is_own_topic(topic: str, mark: str, row: GroupRecord | None = None) -> bool:
+    """Return whether the topic of a channel made with the topic `mark` is still the bot's.
+
+    It is that topic with or without its mark, or the one that the group's present name gives.
+    """
+    if row is not None and topic == topic_of(row):
+        return True
     return bool(topic) and (topic == mark or mark.startswith(topic + wording.TOPIC_MARK.format(ref="")))

@@ -19,7 +19,7 @@ import discord
 from bot.outbox.outcomes import NEEDS_2FA, OUTCOMES, fields_of, heals, outcome_of
 from bot.outbox.post import BOT
 from bot.places.layout import LONGEST, ORIGIN, Placement, host, place_name
-from bot.places.marks import mark_of, topic_of
+from bot.places.marks import is_own_topic, mark_of, topic_of
 from bot.places.notices import Notices
 from bot.places.records import GroupRecord, MadePlace, PlaceRecords, TaskRecord
 from bot.texts import outbox as wording
@@ -230,18 +230,24 @@ class Provision:
             await self._notices.say(f"card:{row.task_id}", row.task_id, row.group_id, text, pin=True)
 
     async def rename(self, task_id: int) -> None:
-        """Give the category and the first channel of a task, where the bot made them, its root group's name.
+        """Give the category and the first place of a task, where the bot made them, its root group's name.
 
-        Raises the errors of `bot.outbox.outcomes`; Discord takes two new names of a channel in ten minutes.
+        The channel's topic says it too, unless people wrote another. Both are one request: Discord takes two
+        new names or topics of a channel in ten minutes, and `_unmark` is the first.
+        Raises the errors of `bot.outbox.outcomes`.
         """
         task, root = await self._records.task(task_id), await self._records.root(task_id)
         guild = self._guild(task)
-        made = {each.place_id for each in await self._records.made(task_id)}
+        made = {each.place_id: each.marker for each in await self._records.made(task_id)}
         try:
-            channel = guild.get_channel(root.channel_id)
-            if isinstance(channel, discord.TextChannel) and channel.id in made and not root.thread_id:
-                taken = {each.name for each in guild.text_channels if each.id != channel.id}
-                await channel.edit(name=place_name(root.name, taken))
+            place = guild.get_channel_or_thread(root.thread_id or root.channel_id)
+            if isinstance(place, discord.Thread) and place.id in made:
+                await place.edit(name=place_name(_thread_name(root))[:LONGEST])
+            if isinstance(place, discord.TextChannel) and place.id in made:
+                taken = {each.name for each in guild.text_channels if each.id != place.id}
+                topic = place.topic or ""
+                own = is_own_topic(topic, made[place.id], root)
+                await place.edit(name=place_name(root.name, taken), topic=topic_of(root) if own else topic)
             category = guild.get_channel(task.category_id)
             if isinstance(category, discord.CategoryChannel) and category.id in made:
                 await category.edit(name=_category_name(task, root))
@@ -308,7 +314,7 @@ class Provision:
         channel = guild.get_channel(channel_id) or _around(guild, channel_id) or _somewhere(guild)
         if isinstance(channel, discord.VoiceChannel | discord.StageChannel):
             return await self._keep(row, channel.id, 0)  # its chat has no threads
-        name = row.name if row.host_id != ORIGIN else f"task {task.task_id} {row.name}"
+        name = _thread_name(row)
         if isinstance(channel, discord.ForumChannel):
             post = await self._in_forum(row, channel, name)
             if post is not None:
@@ -449,6 +455,10 @@ async def _unmark(channel: discord.TextChannel, topic: str) -> None:
         await channel.edit(topic=topic)
     except (discord.HTTPException, discord.RateLimited, aiohttp.ClientError) as error:
         _log.info("the topic of channel %s keeps its mark: %s", channel.id, error)
+
+
+def _thread_name(row: GroupRecord) -> str:
+    return row.name if row.host_id != ORIGIN else f"task {row.task_id} {row.name}"
 
 
 def _category_name(task: TaskRecord, root: GroupRecord) -> str:

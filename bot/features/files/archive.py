@@ -7,6 +7,7 @@ at this moment (its kind, who opened the thread, the mark in the channel's topic
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from functools import partial
 
 import discord
@@ -16,8 +17,8 @@ from sqlalchemy import Connection
 from bot.discord.context import ClosedPlaces
 from bot.outbox.outcomes import UNKNOWN_CHANNEL
 from bot.outbox.transcripts import Transcripts
-from bot.places.marks import is_marked_or_was, mark_of
-from bot.places.records import MadePlace, PlaceRecords
+from bot.places.marks import is_own_topic, mark_of
+from bot.places.records import GroupRecord, MadePlace, PlaceRecords
 from bot.storage.tables import groups, made_places, tasks
 from engine.ports import Database
 
@@ -42,7 +43,9 @@ async def close_places(
         f"task-{task_id}.md": (await transcripts.text(task_id, None, title, "md")).encode(),
         f"task-{task_id}.html": (await transcripts.text(task_id, None, title, "html")).encode(),
     }
-    records, closer = PlaceRecords(database), _Closer(client, remove)
+    records = PlaceRecords(database)
+    rows = {row.channel_id: row for row in await records.places(task_id) if not row.thread_id}
+    closer = _Closer(client, remove, rows)
     made = await records.made(task_id)
     unrecorded = await _unrecorded(client, records, task_id, {each.place_id for each in made})
     for each in [*unrecorded, *made]:
@@ -123,8 +126,8 @@ async def _unrecorded(
 class _Closer:
     """Closes one place after another and remembers those that stay."""
 
-    def __init__(self, client: discord.Client, remove: bool) -> None:
-        self._client, self._remove = client, remove
+    def __init__(self, client: discord.Client, remove: bool, rows: Mapping[int, GroupRecord]) -> None:
+        self._client, self._remove, self._rows = client, remove, rows
         self._deleted: set[int] = set()
         self.forbidden: list[int] = []
         self.not_ours: list[int] = []
@@ -135,7 +138,7 @@ class _Closer:
             return
         try:
             place = await self._client.fetch_channel(made.place_id)
-            if not _ours(place, made, recorded):
+            if not _ours(place, made, recorded, self._rows.get(made.place_id)):
                 log.warning("place %s does not look like the bot's any more: left alone", made.place_id)
                 self.not_ours.append(made.place_id)
             elif self._remove:
@@ -163,13 +166,13 @@ class _Closer:
             await place.delete(reason=REASON)
 
 
-def _ours(place: object, made: MadePlace, recorded: bool) -> bool:
+def _ours(place: object, made: MadePlace, recorded: bool, row: GroupRecord | None) -> bool:
     """Whether what Discord shows now agrees with the record; without one only the mark itself proves it."""
     if isinstance(place, discord.Thread):
         return made.kind == "thread" and place.owner_id == made.creator_id
     if isinstance(place, discord.TextChannel):
         topic = place.topic or ""
-        agrees = is_marked_or_was(topic, made.marker) if recorded else topic == made.marker
+        agrees = is_own_topic(topic, made.marker, row) if recorded else topic == made.marker
         return made.kind == "channel" and bool(made.marker) and agrees
     return isinstance(place, discord.CategoryChannel) and made.kind == "category"
 

@@ -14,6 +14,7 @@ from bot.local import channel_rules
 from bot.places.marks import mark_of
 from bot.places.records import PlaceRecords
 from bot.storage.tables import groups, made_places
+from engine.events import TaskNamed
 from tests.bot.outbox.conftest import Stage, database, local, stage
 from tests.bot.places.test_repairs import begun, deep_thread, says, seen_by_bot, texts
 
@@ -99,6 +100,18 @@ async def test_a_topic_is_for_people_and_the_channel_still_the_bots(stage: Stage
     assert topic.startswith(f"Root (task {task_id}). Reply to an agent") and ("Ref" in topic) == refused
     closed = await archive(stage, task_id, remove=True)
     assert "root" not in names(stage) and closed.not_ours == ()
+
+
+@pytest.mark.parametrize("remove", [True, False])
+async def test_a_channel_with_the_topic_of_its_title_is_still_the_bots(stage: Stage, remove: bool) -> None:
+    """The title replaced the topic that the channel was made with."""
+    task_id, _ = await begun(stage)
+    group_id = stage.engine.world.tasks[task_id].root_group_id
+    stage.engine.emit(TaskNamed(task_id, group_id, "sales report"))
+    await stage.drain()
+    closed = await archive(stage, task_id, remove)
+    assert closed.not_ours == () and ("sales-report" in names(stage)) != remove
+    assert remove or denied(stage, "sales-report").send_messages
 
 
 async def test_what_an_older_version_made_is_known_by_its_mark(stage: Stage) -> None:

@@ -41,6 +41,11 @@ def told(stage: Stage, text: str, place: str = "root") -> int:
     return "\n".join(texts(stage, place)).count(text)
 
 
+def threads(stage: Stage) -> list[str]:
+    """Names of the threads."""
+    return [channel["name"] for channel in stage.local.you.channels() if channel["type"] == 11]
+
+
 def hooks(stage: Stage, channel: dict[str, Any]) -> list[int]:
     """Ids of a channel's webhooks."""
     return [h.id for h in stage.local.world.webhooks.values() if h.channel_id == int(channel["id"])]
@@ -361,6 +366,43 @@ async def test_a_title_given_while_the_channel_is_made(stage: Stage, monkeypatch
     named.set()
     await stage.drain()
     assert [c["name"] for c in stage.local.you.channels()].count("sales-report") == 1
+
+
+async def test_a_title_is_the_topic_too_in_one_edit(stage: Stage) -> None:
+    """Discord takes two edits of a name or topic in ten minutes: the mark goes with one, the title is one."""
+    task_id, _ = await begun(stage)
+    channel = stage.local.you.channel("root")
+    stage.engine.emit(TaskNamed(task_id, stage.engine.world.tasks[task_id].root_group_id, "sales report"))
+    await stage.drain()
+    named = stage.local.you.channel("sales-report")
+    assert named["id"] == channel["id"]
+    assert named["topic"].startswith(f"sales report (task {task_id}). Reply to an agent")
+    edit = ("PATCH", f"/channels/{channel['id']}")
+    edits = [call for call in stage.local.rest.calls if (call.method, call.path) == edit]
+    assert [call.status for call in edits] == [200, 200]
+
+
+async def test_a_topic_of_people_stays_where_a_title_comes(stage: Stage) -> None:
+    """The name is the bot's to change, what people wrote is not."""
+    task_id, _ = await begun(stage)
+    channel = int(stage.local.you.channel("root")["id"])
+    stage.local.world.edit_channel(channel, {"topic": "Sales, second floor"})
+    await seen_by_bot(stage)
+    stage.engine.emit(TaskNamed(task_id, stage.engine.world.tasks[task_id].root_group_id, "sales report"))
+    await stage.drain()
+    assert stage.local.you.channel("sales-report")["topic"] == "Sales, second floor"
+
+
+async def test_a_title_names_the_thread_of_a_task_without_a_channel(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the server has no room for channels, tasks are told apart by their threads."""
+    monkeypatch.setattr(channel_rules, "MAX_CHANNELS", 1)
+    task_id, _ = await begun(stage)
+    assert threads(stage) == [f"task-{task_id}-root"]
+    stage.engine.emit(TaskNamed(task_id, stage.engine.world.tasks[task_id].root_group_id, "sales report"))
+    await stage.drain()
+    assert threads(stage) == [f"task-{task_id}-sales-report"]
 
 
 async def test_killed_after_the_thread_was_made(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
