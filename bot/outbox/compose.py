@@ -80,7 +80,8 @@ def with_explanation(wire: OutgoingMessage, explanation: str) -> OutgoingMessage
     """Return a question with what its buttons lead to: below its words, or in a card after the plan's."""
     if not wire.cards:
         return replace(wire, content=f"{wire.content}\n{explanation}")
-    return replace(wire, cards=(*wire.cards, EmbedCard(wording.PLAN_CHOICES, "", explanation)))
+    choices = EmbedCard(wording.PLAN_CHOICES, "", explanation, until_closed=True)
+    return replace(wire, cards=(*wire.cards, choices))
 
 
 def _joined(posts: Sequence[Post]) -> str:

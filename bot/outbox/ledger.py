@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, Connection, Text, cast, delete, exists, fu
 from bot.discord.identities import message_ref
 from bot.outbox.post import (
     UPDATE_KINDS,
+    EmbedCard,
     Entry,
     Lane,
     OutgoingMessage,
@@ -332,6 +333,12 @@ class Ledger:
         if again:
             self._wake()
         return again
+
+    async def gate_cards(self, gate_id: int) -> tuple[EmbedCard, ...]:
+        """Return the cards of a gate's message, () where there are none or it was emptied since."""
+        query = select(deliveries.c.wire).where(deliveries.c.gate_id == gate_id, deliveries.c.state == "sent")
+        wire = await self._database.read(lambda c: c.execute(query).scalar())
+        return load_outgoing(wire).cards if wire else ()
 
     async def gate_of(self, message_id: int) -> int | None:
         """Return the gate that a message of the bot asks, None for any other message."""

@@ -85,7 +85,7 @@ class Outbox:
         self._transport = Transport(client, limiter, options.clock)
         self.webhooks = Webhooks(client, records, said)
         self.provision = Provision(client, records, said, category_of)
-        posting = Posting(
+        posting = self._posting = Posting(
             self.ledger,
             self._transport,
             self.webhooks,
@@ -154,16 +154,19 @@ class Outbox:
         self._listeners(events)
 
     async def _close_gate(self, gate_id: int) -> None:
-        """Remove the buttons from a gate's message, if it was ever sent."""
+        """Remove the buttons from a gate's message, if it was ever sent, and what they lead to."""
         where = await self.ledger.gate_message(gate_id)
         if where is not None:
             gate = await self._engine.look.gate(gate_id)
             hook = await self._records.hook_of(where.webhook_id) if where.webhook_id else None
             if where.webhook_id and hook is None:
                 raise TargetDeleted("webhook")
-            await self._transport.edit(
-                where, self._closed_gate(gate, await self._engine.look.task(gate.task_id)), hook
-            )
+            changes = {**self._closed_gate(gate, await self._engine.look.task(gate.task_id))}
+            cards = await self.ledger.gate_cards(gate_id) if hook is not None else ()
+            kept = [card for card in cards if not card.until_closed]
+            if len(kept) < len(cards):
+                changes["embeds"] = [self._posting.embed_of(card) for card in kept]
+            await self._transport.edit(where, changes, hook)
 
     async def _explain(self, gate_id: int) -> str:
         """Return the consequences of a gate's choices with the current caps."""

@@ -26,11 +26,12 @@ class Lane(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class EmbedCard:
-    """An embed with a persona as its author."""
+    """An embed with a persona as its author. `until_closed`: it goes when its gate is closed."""
 
     author: str
     face: str
     text: str
+    until_closed: bool = False
 
     @property
     def size(self) -> int:

@@ -12,7 +12,7 @@ from bot.discord.limits import FILE_BYTES
 from bot.outbox.forms import FORMS, Form, in_form, next_form, safe_name
 from bot.outbox.ledger import Delivery, Ledger, MessageLocation
 from bot.outbox.outcomes import ConnectionFailed, Fault, PermissionMissing, Rejected, TargetDeleted
-from bot.outbox.post import BOT, OutgoingMessage
+from bot.outbox.post import BOT, EmbedCard, OutgoingMessage
 from bot.outbox.split import MESSAGE, excerpt
 from bot.outbox.transport import RenderedMessage, Transport, embed
 from bot.personas.avatars import Faces
@@ -182,15 +182,17 @@ class Posting:
             content=excerpt(content, MESSAGE) if len(content) > MESSAGE else content,
             name=self._name(wire.persona) if hook else "",
             avatar=self.faces.url(wire.face) if hook and wire.face else "",
-            embeds=tuple(
-                embed(c.author, self.faces.url(c.face) if c.face else "", c.text) for c in wire.cards
-            ),
+            embeds=tuple(map(self.embed_of, wire.cards)),
             files=files,
             pings=wire.pings,
             roles=wire.roles,
             silent=wire.silent,
             view=view,
         )
+
+    def embed_of(self, card: EmbedCard) -> discord.Embed:
+        """Return a card as Discord's embed."""
+        return embed(card.author, self.faces.url(card.face) if card.face else "", card.text)
 
     async def _view(self, wire: OutgoingMessage) -> discord.ui.View | None:
         if wire.gate_id is not None:

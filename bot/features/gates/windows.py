@@ -49,13 +49,19 @@ async def answered(interaction: Interaction, gate_id: int, values: Mapping[str, 
 
 
 async def settle_gate(interaction: Interaction, gate: GateView, task: TaskView, given: AnswerGate) -> None:
-    """Answer the gate, report to the person and remove the buttons, also if somebody else was first."""
+    """Answer the gate and show the answer in place of the buttons, also if somebody else was first.
+
+    Only where there is no message to change is the person told.
+    """
+    said = ""
     try:
-        await answer(interaction, await gate_actions.answer_gate(interaction, gate, task, given))
+        said = await gate_actions.answer_gate(interaction, gate, task, given)
     finally:
         now, _ = await gate_by_id(interaction, gate.id)
         if interaction.message is not None and now.basis is not None:
             await interaction.edit_original_response(**closed_message(now, task))
+    if interaction.message is None:
+        await answer(interaction, said)
 
 
 def closed_message(gate: GateView, task: TaskView) -> dict[str, Any]:

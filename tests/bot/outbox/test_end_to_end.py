@@ -11,7 +11,7 @@ from sqlalchemy.exc import OperationalError
 
 from bot.features.files.archive import close_places
 from bot.local.faults import LimitScope
-from engine.commands import SayToAgent
+from engine.commands import AnswerGate, SayToAgent
 from engine.events import EndBasis, PlannedMember, PlanProposed, TaskEnded, TaskNamed
 from tests.bot.outbox.conftest import SCALE, Stage
 
@@ -154,6 +154,13 @@ async def test_a_plan_comes_as_a_card_with_buttons(stage: Stage) -> None:
     assert pinged(stage, message) == {stage.local.you.id}
     where = await stage.outbox.ledger.gate_message(gate)
     assert where is not None and where.message_id == int(message["id"])
+    answer = AnswerGate(gate, f"discord:{stage.local.you.id}", "approve")
+    await stage.engine.handle(answer)
+    await stage.drain()
+    message = stage.said("root")[-1]
+    kept = [embed["description"] for embed in message["embeds"]]
+    assert kept == [one["description"] for one in (plan, *people)], "what the buttons meant goes with them"
+    assert not message["components"] and "answered: Approve" in message["content"]
 
 
 async def test_the_end_brings_report_and_files(stage: Stage) -> None:
