@@ -119,6 +119,7 @@ function redraw(id) {
   const again = draw(message, previous);
   const shown = [...node.querySelectorAll("details")].map((details) => details.open);
   [...again.querySelectorAll("details")].forEach((details, index) => { details.open = Boolean(shown[index]); });
+  again.classList.toggle("tapped", node.classList.contains("tapped"));
   node.replaceWith(again);
   const customId = active?.dataset?.customId;
   if (active) (customId ? again.querySelector(`[data-custom-id="${CSS.escape(customId)}"]`) || again : again).focus({ preventScroll: true });
@@ -219,7 +220,11 @@ export function start() {
   document.addEventListener("visibilitychange", read);
   $("messages").addEventListener("click", (event) => {
     // The tools of a tapped message stand below its words, which for the last one may be out of sight.
-    const tools = event.pointerType === "touch" && event.target.closest(".message")?.querySelector(":scope > .tools");
+    const tapped = event.pointerType === "touch" && !event.target.closest("button, a, summary, [role=button]") && event.target.closest(".message");
+    if (!tapped) return;
+    for (const other of $("messages").querySelectorAll(".tapped")) other.classList.remove("tapped");
+    tapped.classList.add("tapped");
+    const tools = tapped.querySelector(":scope > .tools");
     if (!tools) return;
     const hidden = tools.getBoundingClientRect().bottom - box.getBoundingClientRect().bottom;
     if (hidden > 0 && hidden < 80) box.scrollTop += hidden + 4;

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import discord
 import pytest
 from playwright.async_api import Browser, FilePayload, Page, expect
 
@@ -231,4 +232,22 @@ async def test_the_tools_of_a_tapped_message_cover_no_words(house: House, browse
         else:
             composer = await phone.locator(".composer").bounding_box()
             assert composer and box["y"] + box["height"] <= composer["y"]
+    await context.close()
+
+
+async def test_a_button_is_pressed_by_the_first_tap(house: House, browser: Browser) -> None:
+    """The room for the tools of a tapped message does not move its buttons from under the finger."""
+    for number in range(8):
+        await house.lobby.send(f"{number} and no more")
+    view = discord.ui.View(timeout=None)
+    view.add_item(discord.ui.Button(label="Nobody answers", custom_id="nobody"))
+    await house.lobby.send("And now?", view=view)
+    context = await browser.new_context(
+        viewport={"width": 390, "height": 500}, has_touch=True, is_mobile=True
+    )
+    phone = await context.new_page()
+    await phone.goto(house.local.page_url)
+    asked = phone.locator(".message", has_text="And now?").last
+    await asked.get_by_role("button", name="Nobody answers").tap()
+    await expect(asked.locator(".failed")).to_be_visible(timeout=8000)
     await context.close()
