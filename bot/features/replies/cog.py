@@ -402,7 +402,7 @@ class RepliesCog(commands.Cog):
                 await self._demand(await self._with_member(message), addressed.task)
                 await self._deliver(message, addressed)
         except Exception as error:  # noqa: BLE001 - errors are reported to the person
-            await self._refuse(message, error_text(error))
+            await self._refuse(message, error_text(error), private=is_about_rights(error))
             return True
         if addressed is not None and await self._kept(message, addressed.task.id):
             return True
@@ -576,7 +576,7 @@ class RepliesCog(commands.Cog):
             await self._refuse(message, str(refusals.READ_ALREADY.format(name=name)))
         except ActionRefused as refused:
             await self.parts.routes.note_edit(ref, None, edited_at)  # said once, not after each restart
-            await self._refuse(message, error_text(refused))
+            await self._refuse(message, error_text(refused), private=is_about_rights(refused))
         except Exception as error:  # noqa: BLE001 - errors are reported to the person
             await self._refuse(message, error_text(error))
 
@@ -629,9 +629,23 @@ class RepliesCog(commands.Cog):
 
     # ------------------------------------------------------------ outcomes
 
-    async def _refuse(self, message: discord.Message, words: str) -> None:
+    async def _refuse(self, message: discord.Message, words: str, *, private: bool = False) -> None:
+        """Mark a message as refused and say why: to its writer alone where it is about their rights."""
         await self._react(message, REFUSED)
-        await self._reply_below(message, words)
+        if not (private and await self._told_alone(message, words)):
+            await self._reply_below(message, words)
+
+    async def _told_alone(self, message: discord.Message, words: str) -> bool:
+        """Say in a direct message why a message was refused, once; False where none reaches its writer."""
+        key = (message.author.id, message.channel.id, words)
+        if key not in self._told:
+            try:
+                await message.author.send(f"{words}\n-# ↪ {message.jump_url}", suppress_embeds=True)
+            except UNDELIVERED as error:
+                log.info("user %s gets no direct message: %s", message.author.id, error)
+                return False
+            self._told.add(key)
+        return True
 
     async def _reply_below(
         self,
@@ -701,6 +715,14 @@ def replied_to(message: discord.Message) -> int | None:
     if reference is None or reference.type is not discord.MessageReferenceType.reply:
         return None
     return reference.message_id
+
+
+def is_about_rights(error: Exception) -> bool:
+    """Return whether an error says what its person may not do here."""
+    return isinstance(error, ActionRefused) and error.refusal in (
+        refusals.REPLY_REFUSED,
+        *refusals.NOT_ALLOWED.values(),
+    )
 
 
 def has_outcome(message: discord.Message) -> bool:

@@ -113,17 +113,35 @@ async def test_attachments_arrive_with_the_message(stage: Stage) -> None:
 
 
 async def test_other_peoples_messages_never_reach_an_agent(stage: Stage) -> None:
-    """Refused with a mark and, once, a silent line; the owner's and the crew's words go through."""
+    """Refused with a mark and, once, in private; the owner's and the crew's words go through."""
     task, _, _ = await crew(stage)
     first = await stage.stranger.send(task.room, "Do my homework")
     second = await stage.stranger.send(task.room, "Please")
     assert not said(stage)
     assert marks(found(task.room, first)) == marks(found(task.room, second)) == ["⛔"]
-    lines = [m for m in task.room.history() if m.author.bot]
-    assert len(lines) == 1 and "may steer" in lines[0].content and lines[0].flags.suppress_notifications
+    assert not [m for m in task.room.history() if m.author.bot], "the channel is not told"
+    world = stage.env.backend
+    (line,) = world.messages[world.get_dm_channel(stage.stranger.id).id].values()
+    assert "may steer" in line.content and f"/{task.room.id}/{first.id}" in line.content
     await stage.boss.slash(stage.lobby, "setup", steer=stage.role)
     await stage.crew.send(task.room, "Hello")
     assert said(stage)[-1].by == f"discord:{stage.crew.id}"
+
+
+async def test_who_takes_no_direct_messages_is_refused_below_the_words(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A silent line, once: nobody is left without a reason."""
+    task, _, _ = await crew(stage)
+
+    async def closed(*_: object, **__: object) -> None:
+        raise discord.RateLimited(3600)
+
+    monkeypatch.setattr(discord.Member, "send", closed, raising=False)
+    await stage.stranger.send(task.room, "Do my homework")
+    await stage.stranger.send(task.room, "Please")
+    (line,) = [m for m in task.room.history() if m.author.bot]
+    assert "may steer" in line.content and line.flags.suppress_notifications
 
 
 async def test_messages_elsewhere_are_nobodys_business(stage: Stage) -> None:
@@ -297,7 +315,7 @@ class TestWithoutReadingRights:
         assert [c.text for c in said(stage)] == ["Use oak"]
         await stage.boss.edit(message, "Use ash")
         assert marks(found(task.room, message))[-1] == "⛔"
-        assert "Boss still has it as it was before" in task.room.last_message.content
+        assert "Boss still has the message as it was before" in task.room.last_message.content
         assert "/agent say" in task.room.last_message.content
         assert [note.command.text for note in stage.engine.world.notes] == ["Use oak"]
 
@@ -524,6 +542,7 @@ async def test_marks_and_refusals_that_do_not_go_through_come_later(
     with monkeypatch.context() as patched:
         patched.setattr(discord.Message, "add_reaction", closed)
         patched.setattr(discord.Message, "reply", closed)
+        patched.setattr(discord.Member, "send", closed, raising=False)
         heard = await stage.boss.send(task.room, "Use oak")
         refused = await stage.stranger.send(task.room, "Me too")
     waiting = [entry.post for entry in await stage.ledger.waiting()]
