@@ -18,7 +18,7 @@ INVITED = frozenset(
     {
         *("view_channel", "send_messages", "send_messages_in_threads", "embed_links", "attach_files"),
         *("read_message_history", "add_reactions", "manage_channels", "manage_webhooks"),
-        *("create_public_threads", "manage_threads", "manage_roles"),
+        *("create_public_threads", "manage_threads", "manage_roles", "pin_messages"),
     }
 )
 

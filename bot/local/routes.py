@@ -117,6 +117,24 @@ def pins(ctx: RequestContext) -> Wire:
     return {"items": items[:limit], "has_more": len(items) > limit}
 
 
+@ours("PUT", "/channels/{channel_id}/messages/pins/{message_id}")
+def pin(ctx: RequestContext) -> None:
+    """Pin a message: for that Discord has a permission of its own."""
+    _set_pinned(ctx, True)
+
+
+@ours("DELETE", "/channels/{channel_id}/messages/pins/{message_id}")
+def unpin(ctx: RequestContext) -> None:
+    """Unpin a message."""
+    _set_pinned(ctx, False)
+
+
+def _set_pinned(ctx: RequestContext, pinned: bool) -> None:
+    channel = ctx.require_channel_permissions(ctx.int_arg("channel_id"), "pin_messages")
+    message = ctx.require_message(channel.id, ctx.int_arg("message_id"))
+    world_of(ctx).set_pinned(channel.id, message.id, pinned)
+
+
 def _read(world: World, message: Message) -> Wire:
     """A message as the bot reads it: without content where the portal has not approved that."""
     payload = message_payload(world, message, viewer=world.bot_user.id)

@@ -37,7 +37,8 @@ from engine.domain.outside import WEB, AskedCall, Source
 LONGEST_TEXT = 100_000
 QUESTION, EXPLAINED = 1600, 1100
 """Characters of a question, and of one under which its buttons are explained."""
-QUOTE = 80
+QUOTE, ANSWERED = 80, 3
+"""Characters of a person's words above their answer, and people who are quoted above one answer."""
 UNHEEDED_SHOWN, END_SOURCES = 10, 15
 NAME = 200
 EDIT_SHOWN = 12
@@ -246,9 +247,18 @@ def _to_head(to: tuple[str, ...]) -> str:
 
 
 def _answer_head(refs: tuple[str, ...], at: _Frame) -> str:
-    ref = refs[-1]
+    """Return a line for each person who is answered, with the newest of what they wrote."""
+    newest: dict[int, str] = {}
+    for ref in refs:
+        asked = at.scene.asked(ref)
+        newest[asked.user_id if asked else 0] = _answer_line(ref, asked, at)
+    lines = list(newest.values())
+    more = wording.ANSWER_MORE.format(count=len(lines) - ANSWERED) if len(lines) > ANSWERED else ""
+    return "\n".join([*lines[-ANSWERED:], *([more] if more else [])])
+
+
+def _answer_line(ref: str, asked: QuotedMessage | None, at: _Frame) -> str:
     link = f"https://discord.com/channels/{at.task.guild_id}/{ref.replace(':', '/')}"
-    asked = at.scene.asked(ref)
     if asked is None:
         return wording.ANSWER_UNKNOWN.format(link=link)
     return wording.ANSWER.format(user=asked.user_id, excerpt=bare(asked.excerpt, QUOTE), link=link)

@@ -41,6 +41,9 @@ IN_CATEGORY: Mapping[str, str] = {**IN_PLACE, "manage_channels": "Manage Channel
 READ_ONLY = "manage_roles"
 """Making channels read-only at the end, and nothing else, needs it: `/doctor` says so where it is missing."""
 
+PINS = "pin_messages"
+"""Pinning the link to a task's card, and nothing else, needs it: `/doctor` says so where it is missing."""
+
 
 def lacking(has: discord.Permissions, needed: Mapping[str, str]) -> list[str]:
     """Return Discord's names of the needed permissions that are missing."""
@@ -104,6 +107,8 @@ async def server_lines(interaction: Interaction, guild: discord.Guild) -> list[s
     lines += await category_lines(interaction)
     if not getattr(guild.me.guild_permissions, READ_ONLY):
         lines.append(texts.DOCTOR_ARCHIVE)
+    if not getattr(guild.me.guild_permissions, PINS):
+        lines.append(texts.DOCTOR_PINS)
     return lines
 
 

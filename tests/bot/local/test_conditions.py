@@ -11,7 +11,7 @@ import discord
 import pytest
 from simcord.enums import ChannelType
 
-from bot.features.setup.doctor import IN_PLACE, IN_SERVER, READ_ONLY
+from bot.features.setup.doctor import IN_PLACE, IN_SERVER, PINS, READ_ONLY
 from bot.local import LocalDiscord
 from bot.local.interactions import CannotError
 from bot.local.options import INVITED
@@ -106,7 +106,7 @@ async def test_threads_are_of_their_channels_kind(
 
 async def test_the_bot_has_what_the_readme_asks_for_and_no_more(local: LocalDiscord) -> None:
     """Its role, README's line and what `/doctor` looks for are one list."""
-    assert {*IN_SERVER, *IN_PLACE, READ_ONLY} == INVITED
+    assert {*IN_SERVER, *IN_PLACE, READ_ONLY, PINS} == INVITED
     fresh = LocalDiscord()
     await fresh.start()
     try:

@@ -59,7 +59,7 @@ async def test_the_way_to_the_card_is_pinned_where_the_bot_may(stage: Stage, gra
     world, guild = stage.local.world, stage.local.guild_id
     for role in {*world.get_guild(guild).members[world.bot_user.id].role_ids, guild}:
         value = discord.Permissions(int(world.get_guild(guild).roles[role].permissions))
-        value.update(administrator=False, manage_messages=True, pin_messages=granted)
+        value.update(administrator=False, manage_messages=False, pin_messages=granted)
         world.edit_role(guild, role, {"permissions": value.value})
     _, boss = await begun(stage)
     await stage.restart()
@@ -237,6 +237,23 @@ async def test_a_flood_becomes_rollup_and_digest(stage: Stage) -> None:
             assert data is not None
             shown += data.decode()
     assert all(f"word{i} " in shown for i in range(150))
+
+
+async def test_an_answer_names_everyone_it_answers(stage: Stage) -> None:
+    """Two people wrote before the agent's turn: both are quoted, the newest words of each, and pinged."""
+    _, boss = await begun(stage)
+    guest, place = stage.local.guest, stage.local.you.channel("root")["id"]
+    refs = []
+    for person, text in ((stage.local.you, "Use oak"), (guest, "Use ash"), (stage.local.you, "And oil it")):
+        message = await person.send(place, text)
+        refs.append(f"{message['channel_id']}:{message['id']}")
+        await stage.outbox.ledger.note_incoming(refs[-1], person.id, boss, text, 1.0)
+    stage.engine.speak(boss, "Both.", refs=tuple(refs))
+    await stage.drain()
+    said = stage.said("root")[-1]
+    head = [line for line in said["content"].splitlines() if line.startswith("-# ↪")]
+    assert len(head) == 2 and "And oil it" in head[0] and "Use ash" in head[1]
+    assert pinged(stage, said) == {stage.local.you.id, guest.id}
 
 
 async def test_a_rollup_bears_the_title_that_the_task_got(stage: Stage) -> None:
