@@ -10,8 +10,8 @@ from itertools import takewhile
 from bot.discord.formatting import INVISIBLE, unmarked
 from bot.outbox.split import open_fence
 
-WIDEST = 64
-"""Columns of a table that is shown as a block; a wider one becomes a list, for phones wrap its lines."""
+WIDEST = 36
+"""Signs of a line of a code block on a phone (390 pixels): a wider table becomes a list, as it would wrap."""
 
 _RULE = re.compile(r"^\s*\|?\s*:?-+:?\s*(\|\s*:?-+:?\s*)*\|?\s*$")
 _QUOTE = re.compile(r"^\s{0,3}> ")

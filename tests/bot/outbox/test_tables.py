@@ -36,6 +36,15 @@ def test_a_wide_table_is_a_list_and_code_stays_as_it_is() -> None:
     assert with_tables("a | b\nno rule") == "a | b\nno rule"
 
 
+def test_a_block_is_as_wide_as_a_phone_at_most() -> None:
+    """What a desk shows in one line, a phone of 390 pixels wraps at 36 signs; a list is read on both."""
+    head = "| Bird | Wingspan (cm) | Seen in |\n|---|---|---|\n"
+    narrow = with_tables(head + "| Kingfisher | 25 | Europe |")
+    assert max(map(len, narrow.splitlines())) == 34
+    wide = with_tables(head + "| Wandering albatross | 350 | Southern Ocean |")
+    assert wide == "- **Wandering albatross** Wingspan (cm): 350, Seen in: Southern Ocean"
+
+
 @given(st.text(alphabet="|-: ab`\n*\\", max_size=200))
 def test_any_text_is_taken_and_no_block_left_open(text: str) -> None:
     """No text breaks it, and no block is left open."""
