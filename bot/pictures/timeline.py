@@ -172,7 +172,14 @@ def _grid(draw: ImageDraw.ImageDraw, axis: _Axis, bottom: float) -> None:
     for passed in marks(axis.last - axis.first):
         x = axis.x(axis.first + passed)
         draw.line((x, HEAD, x, bottom), fill=(64, 67, 73), width=1)
-        draw.text((x, bottom + 12), span(passed), c.QUIET, c.font(19), anchor="ma")
+        draw.text((x, bottom + 12), clock(passed, axis.last - axis.first), c.QUIET, c.font(19), anchor="ma")
+
+
+def clock(passed: float, total: float) -> str:
+    """Return a mark's time in words; where marks are less than a minute apart they have seconds, too."""
+    if total < 60 or (not passed % 60 and not marks(total)[1] % 60):
+        return span(passed)
+    return f"{int(passed) // 60}:{int(passed) % 60:02d} min"
 
 
 def marks(total: float) -> list[float]:
@@ -204,14 +211,19 @@ def _lane(draw: ImageDraw.ImageDraw, axis: _Axis, name: str, moments: Sequence[M
 
 
 def gathered(placed: Sequence[tuple[float, Moment]]) -> list[tuple[float, list[Moment]]]:
-    """Return the marks to draw: those that would cover each other are one."""
+    """Return the marks to draw: those that would cover each other are one, or stand beside each other."""
     found: list[tuple[float, list[Moment]]] = []
     for x, moment in placed:
-        if found and x - found[-1][0] < 2 * MARK and _colour(moment) == _colour(found[-1][1][0]):
+        free = found[-1][0] + 2 * MARK if found else x
+        if x < free and _sign(moment) == _sign(found[-1][1][0]):
             found[-1][1].append(moment)
         else:
-            found.append((x, [moment]))
+            found.append((max(x, free), [moment]))
     return found
+
+
+def _sign(moment: Moment) -> tuple[MomentKind, str]:
+    return moment.kind, moment.verdict
 
 
 def _colour(moment: Moment) -> tuple[int, int, int]:

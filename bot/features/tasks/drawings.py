@@ -70,7 +70,7 @@ def timeline_alt(
     names = {agent.id: agent.name for agent in agents}
     counts = Counter(names[agent_id] for agent_id, *_ in steps if agent_id in names)
     first, last = whole_time(steps, moments, now)
-    worked = ", ".join(f"{name} {many(count, 'step')}" for name, count in counts.most_common())
+    worked = ", ".join(f"{name} ({many(count, 'step')})" for name, count in counts.most_common())
     lanes = [
         f"{name}: {texts.listed([_moment_alt(moment, first) for moment in found], ALT_MOMENTS)}. "
         for name, found in lanes_of(moments)

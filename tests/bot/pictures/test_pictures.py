@@ -18,9 +18,11 @@ from bot.pictures.moments import Moment, moments_of
 from bot.pictures.organisation import draw_organisation, wheel_size
 from bot.pictures.timeline import (
     ASKED,
+    MARK,
     MOST_ROWS,
     PAUSED,
     VERDICTS,
+    clock,
     cost_curve,
     draw_timeline,
     gathered,
@@ -175,7 +177,7 @@ def test_a_timeline_shows_questions_audits_and_pauses() -> None:
         "Ada after 10 min (not answered yet). "
         "Audits: rejected, begun after 5 min, accepted, begun after 6 min. "
         "Pauses: the whole task after 2 min (1 min), Ada after 3 min (10 s), "
-        "ended after 7 min, continued 2 min later. Work: Ada 2 steps, Boss 1 step, Ben 1 step."
+        "ended after 7 min, continued 2 min later. Work: Ada (2 steps), Boss (1 step), Ben (1 step)."
     )
 
 
@@ -185,7 +187,21 @@ def test_marks_that_would_cover_each_other_are_counted() -> None:
     (one,) = gathered([(240.0 + n, moment) for n, moment in enumerate(asked)])
     assert len(one[1]) == 10
     judged = [Moment("audit", 1.0, 2.0, verdict="rejected"), Moment("audit", 2.0, 3.0, verdict="accepted")]
-    assert len(gathered([(240.0, judged[0]), (241.0, judged[1])])) == 2
+    (left, _), (right, _) = gathered([(240.0, judged[0]), (241.0, judged[1])])
+    assert right - left == 2 * MARK
+
+
+@pytest.mark.parametrize(
+    ("total", "shown"),
+    [
+        (50.0, ["0 s", "10 s", "20 s", "30 s", "40 s", "50 s"]),
+        (140.0, ["0:00 min", "0:30 min", "1:00 min", "1:30 min", "2:00 min"]),
+        (300.0, ["0 s", "1 min", "2 min", "3 min", "4 min", "5 min"]),
+    ],
+)
+def test_marks_of_time_differ(total: float, shown: list[str]) -> None:
+    """No two marks have the same words."""
+    assert [clock(passed, total) for passed in marks(total)] == shown
 
 
 def test_a_timeline_of_590_agents_keeps_who_asked() -> None:
