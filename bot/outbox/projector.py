@@ -114,7 +114,7 @@ def _apply(connection: Connection, event: ev.Event) -> None:
     learn = _LEARN.get(type(event.body))
     if learn is not None:
         learn(connection, event.body)
-    line = log_line(event.body)
+    line = log_line(event.body, event.by_name)
     if line is not None:
         values = {"seq": event.seq, "task_id": event.body.task_id, "at": event.at, "line": line}
         insert_once(connection, LOG, values)

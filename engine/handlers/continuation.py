@@ -130,7 +130,7 @@ def _gather_agents(connection: Connection, task: AnyRow, now: float) -> None:
     connection.execute(AGENTS.update().where(paused, returns).values(**back))
     if task.auditor_id is not None:
         connection.execute(TASKS.update().where(TASKS.c.id == task.id).values(auditor_id=None))
-        left = dismiss(connection, task.auditor_id, "has judged", now)
+        left = dismiss(connection, task.auditor_id, "its verdict is given", now)
         append_events(
             connection, [(f"{run_key(task)}.auditor.{n}", body) for n, body in enumerate(left)], now
         )

@@ -143,7 +143,7 @@ def pause_task(connection: Connection, command: PauseTask, now: float) -> Handle
     task = get_task(connection, command.task_id)
     if task.state != "running":
         raise WrongState(f"Task {task.id} is {task.state}; only a running task can be paused.", _next(task))
-    set_state(connection, task, "paused", "paused by a person", now, "person", command.by)
+    set_state(connection, task, "paused", "", now, "person", command.by)
     return HandlerResult(task.id)
 
 

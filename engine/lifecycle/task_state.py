@@ -28,7 +28,7 @@ from engine.store.core import (
 )
 
 _REOPENED: Mapping[GateBasis, str] = {
-    "resumed": "resumed by a person",
+    "resumed": "",
     "cap_raised": "cap raised",
     "new_month": "a new month began",
     "wrapped_up": "wrapping up",

@@ -144,7 +144,7 @@ def apply_verdict(effect: Verdict, unit: UnitOfWork) -> None:
             _go_on(unit, held)
             return
     unit.connection.execute(TASKS.update().where(TASKS.c.id == unit.task_id).values(auditor_id=None))
-    for body in dismiss(unit.connection, unit.agent.id, "has judged", unit.now):
+    for body in dismiss(unit.connection, unit.agent.id, "its verdict is given", unit.now):
         unit.event(body)
     if effect.last_round and not task.attended:
         told = f"Not verified: the auditor rejected it. {effect.findings}\n\n{report}"

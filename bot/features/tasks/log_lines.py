@@ -78,7 +78,7 @@ CALLED = {
     "done": "🔌 {name} called {tool} of {server}",
     "failed": "🔌 {name} called {tool} of {server}, which failed",
     "not_sent": "🔌 {name} could not call {tool} of {server}",
-    "unknown": "⚠️ {name} called {tool} of {server}: nobody knows whether it happened",
+    "unknown": "⚠️ {name} called {tool} of {server}: unclear whether it went through",
     "refused": "🔌 {name} may not call {tool} of {server}",
 }
 
@@ -142,14 +142,21 @@ def _audited(body: e.Audited) -> str:
     return f"🔍 Audit {body.round}: {body.verdict}"
 
 
-def _task(body: e.TaskChanged) -> str:
-    reason = f": {bare(body.reason, 90)}" if body.reason else ""
-    return f"{'▶️ Resumed' if body.state == 'running' else '⏸️ Paused'}{reason}"
+def _task(body: e.TaskChanged, by_name: str = "") -> str:
+    done = "▶️ Resumed" if body.state == "running" else "⏸️ Paused"
+    if by_name:
+        return f"{done} by {plain(by_name, 60)}"
+    return f"{done}: {bare(body.reason, 90)}" if body.reason else done
+
+
+def _ended(body: e.TaskEnded, by_name: str = "") -> str:
+    return f"🏁 Ended: {body.state}{f' by {plain(by_name, 60)}' if by_name and body.by else ''}"
 
 
 LINES: Mapping[type[Any], Callable[[Any], str | None]] = {
     e.TaskAccepted: lambda body: "🚀 Task started",
     e.TaskChanged: _task,
+    e.TaskEnded: _ended,
     e.TaskContinued: _continued,
     e.PlanProposed: _plan,
     e.TaskNamed: lambda body: f"🏷️ The task is called {plain(body.title, 60)}",
@@ -157,7 +164,7 @@ LINES: Mapping[type[Any], Callable[[Any], str | None]] = {
     e.AgentJoined: _joined,
     e.AgentLeft: _left,
     e.AgentChanged: _changed,
-    e.RemarkNoted: lambda body: f"💭 {plain(body.name, 40)}, who waits: {bare(body.text, 200)}",
+    e.RemarkNoted: lambda body: f"💭 {plain(body.name, 40)}, waiting: {bare(body.text, 200)}",
     e.AssignmentChanged: _assignment,
     e.AcceptedWorkChanged: _accepted_changed,
     e.FileWritten: _file,
@@ -174,11 +181,19 @@ LINES: Mapping[type[Any], Callable[[Any], str | None]] = {
     e.ModelBack: lambda body: "🔌 The model answers again",
     e.AuditBegun: lambda body: f"🔍 {plain(body.auditor, 40)} checks the result",
     e.Audited: _audited,
-    e.TaskEnded: lambda body: f"🏁 Ended: {body.state}",
 }
 
 
-def log_line(body: e.EventBody) -> str | None:
-    """Return the log line of an event, None for events shown elsewhere (messages and their reading)."""
+BY_PEOPLE: Mapping[type[Any], Callable[[Any, str], str]] = {e.TaskChanged: _task, e.TaskEnded: _ended}
+"""The same for what a person did, who is named."""
+
+
+def log_line(body: e.EventBody, by_name: str = "") -> str | None:
+    """Return the log line of an event, None for events shown elsewhere (messages and their reading).
+
+    `by_name`: the person whose command caused it, as shown.
+    """
+    if by_name and (told := BY_PEOPLE.get(type(body))):
+        return told(body, by_name)
     line_of = LINES.get(type(body))
     return line_of(body) if line_of else None

@@ -36,8 +36,8 @@ class Waiting:
 
     @property
     def usual(self) -> str:
-        """Return how long steps took so far, "" while nobody waits or nothing is known."""
-        if not self.calls or self.usual_s is None:
+        """Return how long steps took so far, "" while nobody waits, nothing is known, or it is no time."""
+        if not self.calls or self.usual_s is None or self.usual_s < 1:
             return ""
         return texts.USUAL_STEP.format(span=span(self.usual_s))
 

@@ -174,6 +174,25 @@ async def test_lines_are_short_and_harmless() -> None:
     assert all(len(line) < 260 and "\n" not in line and "<@1>" not in line for line in lines)
 
 
+def test_who_paused_resumed_or_stopped_a_task_is_named_in_the_log() -> None:
+    """Not "by a person": people read who it was; what nobody did says why."""
+    paused, resumed = (
+        events.TaskChanged(1, "paused", "", "person", "discord:5"),
+        events.TaskChanged(1, "running", ""),
+    )
+    stopped = events.TaskEnded(1, 2, "stopped", "", (), False, by="discord:5")
+    said = [log_line(body, "Sam (Editors)") for body in (paused, resumed, stopped)]
+    assert said == [
+        "⏸️ Paused by Sam (Editors)",
+        "▶️ Resumed by Sam (Editors)",
+        "🏁 Ended: stopped by Sam (Editors)",
+    ]
+    assert log_line(events.TaskChanged(1, "paused", "cap on tokens reached", "cap")) == (
+        "⏸️ Paused: cap on tokens reached"
+    )
+    assert log_line(events.TaskEnded(1, 2, "done", "", (), True), "Sam") == "🏁 Ended: done"
+
+
 def test_typed_values_are_found_in_labels_and_rows() -> None:
     """Discord nests inputs in labels, older clients in rows."""
     data = {
