@@ -35,7 +35,7 @@ ZIP_LEFT_OUT = (
 )
 WHOSE = (
     "-# ❔ A proxy bot posted {count} here while I could not see who wrote them ([the first]({link})). No "
-    "agent has them yet. Whoever may steer the task can pass them on."
+    "agent has received them yet. Anyone who may steer the task can pass them on."
 )
 PASSED_ON = "Passed on in your name: {count}."
 
@@ -51,9 +51,9 @@ LOGIN_EXPIRED = (
 )
 GATEWAY_CLOSED = (
     "Discord closed the connection permanently (code {code}). Start again; if it recurs, look up the code in "
-    "Discord's documentation of the gateway."
+    "Discord's gateway documentation."
 )
-LOGIN_WAITS = "Discord accepts no requests from this address for {seconds} s. The login is tried again then."
+LOGIN_WAITS = "Discord accepts no requests from this address for {seconds} s. The login will be retried then."
 INTENT_MISSING = (
     "Discord rejected the Message Content intent. Enable it in the developer portal under Bot, "
     "or set MESSAGE_CONTENT=off in .env to reply through buttons and menus only."
@@ -79,7 +79,7 @@ TASK_PAUSED = "Task #{id} is paused. Steps already running will finish. Use `/ta
 TASK_RESUMED = "Task #{id} has been resumed."
 TASK_STOPPED = "Task #{id} has been stopped. Its files are kept: `/task files`."
 TASK_CAPPED = "Task #{id} now has these caps: {caps}."
-CAP_BELOW_USE = "\n⚠️ More is used already ({used}): {who} at the next model call."
+CAP_BELOW_USE = "\n⚠️ Already used: {used}, so {who} before the next model call."
 STOPS, PART_STOPS = "it stops", "they stop"
 STOP_SURE = "Stop task #{id} permanently? Its files are kept; its agents are dismissed."
 STOP_NOT = "Task #{id} was not stopped."
@@ -88,8 +88,8 @@ EDITED = "{name} will follow these instructions from its next turn."
 AGENT_PAUSED = "{name} is paused. Use `/agent resume` to continue."
 AGENT_RESUMED = "{name} has been resumed."
 REPLACE_SURE = (
-    "Replace {name} with a new agent? The new one takes over its role, open work and a note of what "
-    "{name} knew{group}. {name} leaves the task permanently."
+    "Replace {name} with a new agent? The new one takes over its role, its open work and its notes{group}. "
+    "{name} leaves the task permanently."
 )
 REPLACE_GROUP = ", and leads the same group"
 REPLACE_NOT = "{name} was not replaced."
@@ -123,7 +123,7 @@ REPEAT_NO_SPEND = (
     "its model has no known price"
 )
 REPEAT_OVER_QUOTA = (
-    "<@{id}>, who created it, has used what one person may use here (`/setup` shows the limits of one person)"
+    "<@{id}>, who created it, has reached the limits for one person here (`/setup` shows them)"
 )
 REPEAT_PAUSED = (
     "⏸️ Repeating task #{id} is paused: {why}.\n> {goal}\nAnyone who may start tasks can take it over with "
@@ -170,7 +170,7 @@ WHY_ASSIGNED = "**{giver} assigned it:** {title} ({state})."
 WHY_DONE_WHEN, WHY_INSTRUCTIONS = "Done when: {acceptance}", "**Its instructions:**"
 WHY_WHOLE = "-# The full text is attached."
 WHY_PART = (
-    "-# {number} of {of} pages are attached, as many as a file may hold. For the others, use "
+    "-# The first {number} of {of} pages are attached, because a file cannot hold more. For the others, use "
     "`/agent inspect`."
 )
 WHY_NO_DIRECT = (
@@ -215,8 +215,8 @@ NOTHING_LOGGED = "Nothing has happened yet."
 ARCHIVED = "The channels of task #{id} are {how}. The transcript is attached."
 READ_ONLY, REMOVED = "now read-only", "deleted"
 ARCHIVE_FORBIDDEN = (
-    "I post nothing more there, but people can still write in {places}. To make channels read-only I need "
-    "**Manage Roles** (it covers the permissions of channels), for threads **Manage Threads**. "
+    "I will post nothing more there, but people can still write in {places}. To make channels read-only I "
+    "need **Manage Roles** (it includes channel permissions), for threads **Manage Threads**. "
     "Grant them and use `/task archive` again."
 )
 ARCHIVE_FORBIDDEN_REMOVE = (
@@ -386,7 +386,7 @@ WAITING_MORE = "❓ and {count} more questions"
 WAITING_KIND = {
     "plan": "a plan waits for approval",
     "cap": "the task is paused at a cap",
-    "share": "a part has stopped at its cap",
+    "share": "some agents have stopped at their cap",
     "audit": "the audit needs your decision",
     "stall": "the work needs a decision",
     "tool": "a call waits for approval",
@@ -447,6 +447,7 @@ DOCTOR_ARCHIVE = (
     "⚠️ Archive: without **Manage Roles**, `/task archive` cannot make channels read-only. It still locks "
     "threads and keeps the transcript, and the option `remove` works."
 )
+DOCTOR_PINS = "💬 Pins: without **Pin Messages**, the link to a task's card is not pinned in its channel."
 DOCTOR_2FA = (
     "⚠️ This server requires two-factor authentication for moderators. Until the owner of my application "
     "enables it for their account, Discord does not let me manage channels, webhooks and threads."
@@ -501,8 +502,13 @@ UNANSWERED: Mapping[GateDefault, str] = {
 }
 """What an unanswered gate comes to, where a server may choose."""
 SETUP_ASKS = "**agents ask before:** {what}"
-SETUP_ASKS_FOR = ("running a program", "recruiting over {over} agents", "ending a task", "any tool outside")
-SETUP_ASKS_NOTHING = "plans, and tools whose own policy says so"
+SETUP_ASKS_FOR = (
+    "running a program",
+    "recruiting more than {over} agents",
+    "ending a task",
+    "calling any external tool",
+)
+SETUP_ASKS_NOTHING = "working on a large plan, and calling external tools that are set to ask"
 SETUP_NEW_CATEGORY = "a new category for each task"
 SETUP_PERSON = "**one person:** {limits}"
 SETUP_NO_QUOTA = "no limit"

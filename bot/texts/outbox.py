@@ -6,6 +6,7 @@ TO = "-# → {names}"
 ADDRESSEES = {"human": "you", "group": "the group"}
 ANSWER = "-# ↪ in reply to <@{user}>: “{excerpt}” · {link}"
 ANSWER_UNKNOWN = "-# ↪ in reply to {link}"
+ANSWER_MORE = "-# and to {count} more"
 AND_MORE = " and {count} more"
 
 OPENING = (
@@ -27,7 +28,7 @@ DEMONSTRATION = {
 CARD_AT = "-# The live card is in <#{channel}>."
 LEFT = "🚪 **{name}** left: {reason}"
 
-PLAN = "🗺️ **The plan.** Work starts on it. To change it, write to me here."
+PLAN = "🗺️ **The plan.** Work is starting on it. To change it, write to me here."
 PLAN_TITLE = "The plan"
 PLAN_CARD = (
     "**Groups**\n{groups}{more}\n\n**Why**\n{why}\n\n**Estimate**\n"
@@ -88,7 +89,7 @@ ACTION_ASKED: dict[str, str] = {
 
 CALL_ASKED = "🔌 May I call **{tool}** of **{server}** with exactly these arguments?"
 CALL_WHY = {
-    "again": "-# It is not known whether exactly this call was already made.",
+    "again": "-# It is unclear whether exactly this call was already made.",
     "foreign": (
         "-# ⚠️ This task has read text from outside, which may try to make agents send data out. Check what "
         "this call sends."
@@ -101,18 +102,20 @@ CALL_WHY = {
         "answers from your servers."
     ),
     "links": (
-        "-# ⚠️ This address comes from a page. Its owner could learn what the agents know by which links they "
+        "-# ⚠️ This address comes from a page. Its owner could learn what the agents know from the links they "
         "follow, and this task holds people's files or answers from your servers."
     ),
 }
 """Why people are asked about a call, where it is not the operator's wish."""
 
 WEB_AWAY = (
-    "🌐 `{tool}` cannot reach the web now. The agents continue without it and should say so in the report; "
+    "🌐 `{tool}` cannot reach the web at the moment. The agents continue without it and should say so in the "
+    "report; "
     "see `/tools`."
 )
 CALL_UNKNOWN = (
-    "⚠️ {name} called **{tool}** of {server}, and **nobody knows whether it happened**: `{arguments}`\n"
+    "⚠️ {name} called **{tool}** of {server}, and **it is unclear whether the call went through**: "
+    "`{arguments}`\n"
     "-# It is not repeated automatically. Check {server}, and tell {name} what you find."
 )
 CALL_ENDED = {"failed": "it could not do it", "not_sent": "not reached", "refused": "refused"}

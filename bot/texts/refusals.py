@@ -84,15 +84,15 @@ FILE_GONE = Refusal(
     "Discord does not give me the file {name} any more, so no agent received this.", "Attach it again."
 )
 EDIT_NOT_READ = Refusal(
-    "I cannot read what you changed the message to: {name} still has it as it was before.",
+    "I cannot read your edit, so {name} still has the message as it was before.",
     "Send the correction as a new message that mentions me, or use `/agent say`.",
 )
 EDIT_EMPTY = Refusal(
-    "The message has no text and no file any more: {name} still has it as it was before.",
+    "Your edit left neither text nor a file, so {name} still has the message as it was before.",
     "Delete it to take it back, or write what {name} should know.",
 )
 OTHER_VERSION = Refusal(
-    "This button is of another version of the bot.", "Run `/task status` for a card with new ones."
+    "This button is from another version of the bot.", "Run `/task status` for a card with new buttons."
 )
 NO_CHOICE = Refusal("That is not one of the choices.", "Use one of the buttons below the question.")
 CAP_IN_WORDS = Refusal(
@@ -103,7 +103,7 @@ READ_LATER_TASK = Refusal(
     "The task is paused, so {name} will read this once it is resumed.", "Use `/task resume`."
 )
 READ_ALREADY = Refusal(
-    "{name} already read the message before you changed it.", "Send the correction as a new message."
+    "{name} had already read the message when you changed it.", "Send the correction as a new message."
 )
 DISCORD_FORBIDDEN = Refusal("I lack a permission for that here.", "Run `/doctor` to see which one.")
 DISCORD_2FA = Refusal(
@@ -112,7 +112,7 @@ DISCORD_2FA = Refusal(
     "Ask the operator to enable it, then try again.",
 )
 DISCORD_GONE = Refusal("That message or channel was deleted.", "Run `/task status` for a new card.")
-DISCORD_DOWN = Refusal("Discord does not answer as it should. Nothing was lost.", "Try again in a minute.")
+DISCORD_DOWN = Refusal("Discord is not responding as it should. Nothing was lost.", "Try again in a minute.")
 NO_DISK = Refusal("The bot's disk is full, so this was not done.", "Ask the operator to free some space.")
 UNKNOWN = Refusal(
     "Something went wrong. It was logged as incident `{incident}`.",
@@ -138,7 +138,7 @@ SETUP_CLOSED = Refusal(
     "Allow it for my role in the category's settings, then run `/setup` again.",
 )
 NOT_ENDED = Refusal(
-    "Task #{id} has not ended, it is {state}.", "Write to its agents, or use `/task resume` if it is paused."
+    "Task #{id} has not ended; it is {state}.", "Write to its agents, or use `/task resume` if it is paused."
 )
 NOTHING_TO_ACCEPT = Refusal(
     "There is no single plan or result of task #{id} to accept here.",
@@ -155,6 +155,6 @@ OFFER_LOST = Refusal(
     "This was already started, or is more than a day old.", "Write your goal again, or use `/task new`."
 )
 NOTHING_LEFT_TO_GIVE = Refusal(
-    "There is nothing left here to pass on: an agent has it, or it was deleted.",
+    "There is nothing left here to pass on: an agent has already received it, or it was deleted.",
     "Write it again if it is needed.",
 )

@@ -18,8 +18,8 @@ OFFER_PLAIN = (
 )
 CONTINUED = "Task #{id} continues. It may use at most {caps} more."
 CONTINUED_CLOSED = (
-    "I could not open {places} again: channels need **Manage Roles**, threads **Manage Threads**. Grant "
-    "them, or write elsewhere; `/doctor` shows what is missing."
+    "I could not reopen {places}: channels need **Manage Roles**, threads **Manage Threads**. Grant them, "
+    "or write elsewhere; `/doctor` shows what is missing."
 )
 MODAL_CONTINUE = "Continue task #{id}"
 MODAL_CONTINUE_LABEL = "What should happen next? (optional)"
@@ -40,8 +40,8 @@ BELOW = ", with {count} below"
 AGENT_CHANGED = {
     "paused": "⏸️ **{name}** was paused{below}{by}.",
     "resumed": "▶️ **{name}** was resumed{below}{by}.",
-    "edited": "✏️ **{name}** has new instructions{by}.",
-    "model": "🧠 **{name}** uses the model **{after}** from its next step{by}.",
+    "edited": "✏️ **{name}** was given new instructions{by}.",
+    "model": "🧠 **{name}** was given the model **{after}** from its next step on{by}.",
 }
 AMENDED = "✏️ I changed the assignment **{title}** of {assignee}: {why}"
 USUAL_MODEL = "the usual one"

@@ -33,17 +33,17 @@ SIGNED_OUT = (
     "✅ Signed out of **{name}**: its tokens are deleted here. Its account page shows what it still allows."
 )
 PASTE = "Paste the address"
-ADDRESS = "The address your browser ended at"
+ADDRESS = "The address of the last page"
 LINK = (
     "Sign in to **{name}** at `{host}` within {minutes} minutes. Check that host before you type anything: "
-    "the agents of this server will act with the account that you choose. If the page it ends at cannot be "
-    "shown, copy its address and press **Paste the address**."
+    "the agents of this server will act with the account that you choose. If the last page does not "
+    "load, copy its address and press **Paste the address**."
 )
 LINK_FILE = "link.txt"
 SIGNED_IN = "✅ Signed in to **{name}**. `/tools` shows its tools in a moment."
 SHARED = Refusal(
-    "A sign-in to {name} would hold in all Discord servers that this bot is in.",
-    "Ask the operator to name those it is for in its entry of `mcp.json` (`guilds`).",
+    "A sign-in to {name} would apply to every Discord server that this bot is in.",
+    "Ask the operator to list the servers it is meant for under `guilds` in its entry in `mcp.json`.",
 )
 MORE = "-# The full list is attached."
 FILE = "tools.md"

@@ -134,7 +134,7 @@ async def test_whoever_steers_may_lower_a_cap_and_not_raise_it(stage: Stage) -> 
     for tokens, words in (
         (5_000, "may use 5,000 tokens"),
         (4_000, "may use 4,000"),
-        (800, "More is used already (900 tokens): they stop at the next model call."),
+        (800, "Already used: 900 tokens, so they stop before the next model call."),
         (9_000, "not allowed to raise caps"),
     ):
         told = await stage.crew.slash(stage.lobby, "agent cap", agent=str(ada), tokens=tokens)

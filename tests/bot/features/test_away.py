@@ -143,7 +143,7 @@ async def test_an_edit_that_leaves_nothing_to_read(away: Away) -> None:
     message = await away.you.send(away.place, "Use oak")
     await away.heard("Use oak")
     await away.you.edit(message, f"<@{away.world.bot_user.id}>")
-    line = await away.shown("Boss still has it as it was before")
+    line = await away.shown("Boss still has the message as it was before")
     await away.loop.close()
     await away.you.send(away.place, "And")
     await away.loop.connect()

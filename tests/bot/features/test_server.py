@@ -127,7 +127,10 @@ async def test_what_agents_ask_before_is_set_and_shown(stage: Stage) -> None:
     shown = await stage.boss.slash(stage.lobby, "setup")
     assert texts.SETUP_ASKS.format(what=texts.SETUP_ASKS_NOTHING) in shown.response.content
     shown = await stage.boss.slash(stage.lobby, "setup", ask_run=True, ask_recruit_over=8, ask_tools=True)
-    assert "running a program, recruiting over 8 agents, any tool outside" in shown.response.content
+    assert (
+        "running a program, recruiting more than 8 agents, calling any external tool"
+        in shown.response.content
+    )
     await stage.boss.slash(stage.lobby, "setup", ask_run=False, ask_recruit_over=0, ask_finish=True)
     kept = await stage.engine.look.protections(f"guild:{stage.guild.id}")
     assert kept == Protections(finish=True, tools=True)

@@ -47,7 +47,7 @@ async def test_a_manager_sees_everyone_and_a_person_only_their_own(stage: Stage)
     assert "#1 Build a boat $5.00 · #3 An older task $1.50" in text
     assert (
         "gpt-4o $5.50 · own-model $1.00 · brave $0.25" in text
-        and "2 calls of a model whose price is not known" in text
+        and "2 calls to a model whose price is not known" in text
     )
     assert "of this server's $50.00" in text and "@everyone" not in text and "secret" not in text
     (picture,) = all_of_them.response.attachments

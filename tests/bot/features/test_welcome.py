@@ -48,7 +48,7 @@ async def test_plain_words_are_started_exactly_as_written(stage: Stage) -> None:
     """The offer keeps them; pressed once it starts them, pressed again it says that they were started."""
     words = "Write a haiku about *rust* & `iron`,\nplease: @everyone"
     offered = await greeted(stage, words)
-    assert "Shall a team work on this?" in offered.content and not stage.engine.commands
+    assert "Start a task with this goal?" in offered.content and not stage.engine.commands
     await stage.boss.click(offered, label=texts.START)
     command = stage.engine.commands[-1]
     assert isinstance(command, StartTask) and command.goal == words
