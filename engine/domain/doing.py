@@ -47,9 +47,10 @@ def _subjects(call: ToolCall) -> list[str]:
     if not isinstance(arguments, Mapping):
         return []
     names = (_SUBJECT.get(call.name), *_USUAL)
-    value = next((arguments[name] for name in names if name and arguments.get(name)), None)
+    name = next((name for name in names if name and arguments.get(name)), "")
+    value = arguments.get(name)
     values = value if isinstance(value, list) else [value]
-    if value is arguments.get("command"):
+    if name == "command":
         values = [" ".join(map(str, values))]
     return [named for each in values if (named := _named(each))]
 

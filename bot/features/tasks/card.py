@@ -131,8 +131,6 @@ def cost_text(spend: Spend) -> str:
 
 def _numbers(model: CardModel) -> str:
     task = model.task
-    caps, spent = task.limits, cost_text(task.spend)
-    tokens = task.spend.prompt_tokens + task.spend.completion_tokens
     progress = (
         f"`{bar(task.accepted, task.assignments)}` {task.accepted} of {task.assignments} assignments done"
     )
@@ -144,13 +142,23 @@ def _numbers(model: CardModel) -> str:
             waiting=max(0, task.agents - task.working),
             files=many(task.files, "file"),
         ),
-        f"💰 {spent} of {dollars(caps.cost_micros or 0)} · {tokens:,} of {caps.tokens or 0:,} tokens",
+        *_spending(task),
         _time(task),
     ]
     named = task.model or model.usual_model
     if named and not task.demonstration:
         lines.append(texts.MODEL_USED.format(model=plain(named, 60)))
     return "\n".join([*lines, *question_lines(model.questions)])
+
+
+def _spending(task: TaskView) -> Sequence[str]:
+    """Return what was spent and used: on one line, or on two where it must be said how money is counted."""
+    spend, cap = task.spend, dollars(task.limits.cost_micros or 0)
+    used = spend.prompt_tokens + spend.completion_tokens
+    tokens = texts.TOKENS_USED.format(used=used, cap=task.limits.tokens or 0)
+    if not spend.priced and spend.cost_micros:
+        return texts.MONEY_CEILING.format(spent=dollars(spend.cost_micros), cap=cap), tokens
+    return (f"{texts.MONEY_USED.format(spent=cost_text(spend), cap=cap)} · {tokens}",)
 
 
 def _time(task: TaskView) -> str:

@@ -192,6 +192,9 @@ def test_open_questions_are_links_and_what_is_not_known_is_not_nothing() -> None
     assert "a plan waits for approval" in text and "All of it" not in text
     assert "planned for about 40 min" in text
     assert "cost not known" in text and "$0.00" not in text
+    ceiling = replace(task, spend=Spend(30_000, 900, 0, 90, 3, priced=False))
+    text = "\n".join(texts(card(ceiling, [lone])))
+    assert "$0.03 of $5.00, at an assumed high price; the real price is not known" in text
 
 
 def test_what_happens_now_is_the_whole_step_in_words() -> None:
@@ -205,6 +208,8 @@ def test_what_happens_now_is_the_whole_step_in_words() -> None:
         ToolCall("f", "update_todo", "not json"),
         ToolCall("g", "git__log", "[1]"),
     )
+    named_by_nothing = (ToolCall("h", "review", '{"assignment": 3, "verdict": "accept"}'),)
+    assert [each.subjects for each in doing_of(named_by_nothing)] == [()]
     doing = doing_of(calls)
     assert load_doing(json.loads(json.dumps(dump_doing(doing)))) == doing
     agent = replace(crowd(1)[0], state="working", steps=2, doing=doing)
