@@ -1,10 +1,10 @@
-"""The organisation as a PNG: a mind map of cards up to 120 agents, a wheel of names beyond."""
+"""The organisation as a PNG: rows up to 24 agents, a mind map of cards up to 120, a wheel of names beyond."""
 
 from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from PIL import Image, ImageDraw
 
@@ -14,7 +14,10 @@ from bot.pictures import canvas as c
 from bot.pictures.layout import Family, Position, round_about, two_sided
 from engine.queries import AgentView
 
-MIND_MAP_MOST = 120
+ROWS_MOST, MIND_MAP_MOST = 24, 120
+WIDTH, LINE, INDENT = 800, 70, 40
+"""Of the rows: Discord shows them at less than half of this, so their letters have 20 pixels and more."""
+
 CARD = (230, 46)
 COLUMN, ROW = 290.0, 56.0
 MARGIN, HEAD = 40, 90
@@ -23,21 +26,64 @@ MARGIN, HEAD = 40, 90
 def draw_organisation(agents: Sequence[AgentView], title: str) -> bytes:
     """Return a PNG of all agents that were not dismissed. `agents` includes a boss; `title` is one line."""
     there = [agent for agent in agents if agent.state != "dismissed"]
+    if len(there) <= ROWS_MOST:
+        return c.png(_rows(there, title))
     return c.png(_mind_map(there, title) if len(there) <= MIND_MAP_MOST else _wheel(there, title))
 
 
-def _heading(draw: ImageDraw.ImageDraw, agents: Sequence[AgentView], title: str, width: int) -> None:
-    draw.text(
-        (MARGIN, 22), c.fitting(draw, title, c.font(24, True), width - 2 * MARGIN), c.TEXT, c.font(24, True)
-    )
+def _heading(
+    draw: ImageDraw.ImageDraw, agents: Sequence[AgentView], title: str, width: int, small: int = 15
+) -> None:
+    large = c.font(max(24, small + 8), True)
+    draw.text((MARGIN, 18), c.fitting(draw, title, large, width - 2 * MARGIN), c.TEXT, large)
     states = Counter(agent.state for agent in agents)
     x = float(MARGIN)
-    for state in ("working", "idle", "paused"):
+    for state, words in (("working", "working"), ("idle", "waiting"), ("paused", "paused")):
         if states[state] or state == "working":
-            draw.ellipse((x, 62, x + 14, 76), fill=c.state_colour(state))
-            words = f"{states[state]} {state}"
-            draw.text((x + 21, 60), words, c.QUIET, c.font(15))
-            x += 21 + draw.textlength(words, font=c.font(15)) + 26
+            draw.ellipse((x, 62, x + small - 1, 61 + small), fill=c.state_colour(state))
+            said = f"{states[state]} {words}"
+            draw.text((x + small + 6, 61 + small / 2), said, c.QUIET, c.font(small), anchor="lm")
+            x += small + 6 + draw.textlength(said, font=c.font(small)) + 26
+
+
+# ---------------------------------------------------------------- rows
+
+
+def _rows(agents: Sequence[AgentView], title: str) -> Image.Image:
+    """A row an agent under its head's, further right the deeper it is."""
+    family = Family(agents)
+    rows = list(_below(family, family.root, 0))
+    image = Image.new("RGB", (WIDTH, HEAD + 16 + LINE * len(rows) + MARGIN), c.BACKGROUND)
+    draw = ImageDraw.Draw(image)
+    _heading(draw, agents, title, WIDTH, small=22)
+    last: dict[int, float] = {}
+    for number, (agent, depth) in enumerate(rows):
+        left, middle = MARGIN + INDENT * depth, HEAD + 16 + LINE * number + LINE / 2
+        if depth:
+            stem = left - INDENT / 2
+            points = [(stem, last[depth - 1] + 28), (stem, middle), (left, middle)]
+            draw.line(points, fill=c.depth_colour(depth), width=3)
+        last[depth] = middle
+        _broad_card(draw, agent, left, middle)
+    return image
+
+
+def _below(family: Family, agent: AgentView, depth: int) -> Iterator[tuple[AgentView, int]]:
+    yield agent, depth
+    for member in family.under(agent):
+        yield from _below(family, member, depth + 1)
+
+
+def _broad_card(draw: ImageDraw.ImageDraw, agent: AgentView, left: float, middle: float) -> None:
+    leads = agent.leads_group_id is not None
+    box = (left, middle - 29, WIDTH - MARGIN, middle + 29)
+    draw.rounded_rectangle(box, 9, fill=c.PANEL, outline=c.depth_colour(agent.depth) if leads else c.LINE)
+    draw.ellipse((left + 16, middle - 9, left + 34, middle + 9), fill=c.state_colour(agent.state))
+    room = WIDTH - MARGIN - left - 66
+    name = c.fitting(draw, agent.name, c.font(24, leads), room)
+    below = c.fitting(draw, now_text(agent, cut) or agent.title, c.font(20), room)
+    draw.text((left + 50, middle - 13), name, c.TEXT, c.font(24, leads), anchor="lm")
+    draw.text((left + 50, middle + 14), below, c.QUIET, c.font(20), anchor="lm")
 
 
 # ---------------------------------------------------------------- mind map

@@ -153,6 +153,8 @@ def _numbers(model: CardModel) -> str:
 
 def _spending(task: TaskView) -> Sequence[str]:
     """Return what was spent and used: on one line, or on two where it must be said how money is counted."""
+    if task.demonstration:
+        return ()  # its own line says that it costs nothing
     spend, cap = task.spend, dollars(task.limits.cost_micros or 0)
     used = spend.prompt_tokens + spend.completion_tokens
     tokens = texts.TOKENS_USED.format(used=used, cap=task.limits.tokens or 0)

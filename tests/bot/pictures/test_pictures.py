@@ -53,6 +53,15 @@ def test_cards_of_the_mind_map_never_overlap(count: int) -> None:
         assert abs(one.x - other.x) >= 289 or abs(one.y - other.y) >= 55
 
 
+def test_a_small_organisation_is_read_at_the_width_that_discord_shows() -> None:
+    """Up to 24 agents stand below each other: shown at 365 pixels, names are 11 high; no row is left out."""
+    for count in (1, 5, 24):
+        with Image.open(io.BytesIO(draw_organisation(crowd(count), "Task #1"))) as image:
+            assert image.width == 800 and image.height == 146 + 70 * count
+    with Image.open(io.BytesIO(draw_organisation(crowd(25), "Task #1"))) as image:
+        assert image.width > 800
+
+
 def test_names_on_the_wheel_never_touch() -> None:
     """590 agents: the ends stand at least a line of letters apart on the last ring."""
     agents = crowd(590)
