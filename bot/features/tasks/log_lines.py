@@ -57,7 +57,7 @@ def _assignment(body: e.AssignmentChanged) -> str:
 
 def _accepted_changed(body: e.AcceptedWorkChanged) -> str:
     paths = plain(", ".join(body.paths), 80)
-    return f"✏️ {plain(body.name, 40)} changed {paths} after #{body.assignment_id} was accepted"
+    return f"✏️ {plain(body.name, 40)} changed {paths} after “{plain(body.title, 60)}” was accepted"
 
 
 def _packages(body: e.PackagesAdded) -> str:

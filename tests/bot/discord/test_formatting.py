@@ -193,6 +193,12 @@ def test_who_paused_resumed_or_stopped_a_task_is_named_in_the_log() -> None:
     assert log_line(events.TaskEnded(1, 2, "done", "", (), True), "Sam") == "🏁 Ended: done"
 
 
+def test_an_assignment_is_called_by_its_title() -> None:
+    """Its number goes on over tasks, and people would take it for a task's."""
+    changed = events.AcceptedWorkChanged(2, 3, 17, "the hull", "Boss", 5, "Ada", ("hull.md",))
+    assert log_line(changed) == "✏️ Ada changed hull.md after “the hull” was accepted"
+
+
 def test_typed_values_are_found_in_labels_and_rows() -> None:
     """Discord nests inputs in labels, older clients in rows."""
     data = {

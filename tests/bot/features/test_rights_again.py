@@ -240,7 +240,7 @@ async def test_the_clock_asks_for_the_right_that_an_unpriced_model_takes(stage: 
     await stage.boss.slash(stage.lobby, "setup", starts=2)
     stage.engine.world.used = Used(starts=2)
     await drive(stage, ask("usual"))
-    assert answers[4] and "what one person may use here" in answers[4]
+    assert answers[4] and "limits for one person here" in answers[4]
 
 
 def test_the_small_model_is_not_called_by_the_name_of_another() -> None:
