@@ -10,7 +10,7 @@ import discord
 import pytest
 
 from bot.app.settings import BotSettings
-from bot.features.setup.doctor import IN_CATEGORY, IN_SERVER, READ_ONLY
+from bot.features.setup.doctor import IN_CATEGORY, IN_SERVER, PINS, READ_ONLY
 from engine.connectors.mcp.config import load_servers
 from engine.settings import EngineSettings
 from engine.tools.reference import reference
@@ -110,12 +110,9 @@ def test_every_setting_stands_in_the_example() -> None:
 def test_the_invitation_asks_for_what_the_bot_checks() -> None:
     """The numbers in the README are the sums of the permissions that `/doctor` looks for."""
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    least = discord.Permissions(**dict.fromkeys([*IN_SERVER, *IN_CATEGORY], True))
-    whole = discord.Permissions(least.value)
-    whole.update(**{READ_ONLY: True})
-    assert f"&permissions={whole.value}`" in text and f"the number is {least.value}." in text
-    pins = discord.Permissions(whole.value)
-    pins.update(pin_messages=True)
-    assert f"with it the number is {pins.value}," in text
-    assert not whole.administrator
+    least = dict.fromkeys([*IN_SERVER, *IN_CATEGORY], True)
+    whole = discord.Permissions(**least, **{READ_ONLY: True, PINS: True})
+    assert f"&permissions={whole.value}`" in text and not whole.administrator
+    for without, kept in (("without it", {PINS: True}), ("without it", {READ_ONLY: True}), ("both", {})):
+        assert f"{without}: {discord.Permissions(**least, **kept).value}" in text
     assert [shown for shown in {**IN_SERVER, **IN_CATEGORY}.values() if shown not in text] == []
