@@ -43,6 +43,8 @@ from engine.store.refusals import Lane, count_refusal, refused_so_far, still_ref
 from engine.tools.base import ToolContext
 from engine.tools.changes import _touches, paths_ever
 from engine.tools.directory import _active_names, _find
+from engine.tools.files import blob_at
+from engine.tools.path_index import _changed
 from engine.tools.reading import _documents, _seen
 from tests.fakes.bystanders import NOW, Side, StoreOnOneConnection, Trio, make_trio, untouched
 from tests.fakes.outside import tool as outside_tool
@@ -110,6 +112,8 @@ READS: dict[str, tuple[tuple[sa.Table, ...], Callable[[Connection, Side], object
     "agents by name": ((AGENTS,), lambda c, s: _find(c, s.task, {"ada", "bob"})),
     "names": ((AGENTS,), lambda c, s: _active_names(c, s.task)),
     "changes of files": ((REVISIONS,), lambda c, s: _touches(c, s.task, PATHS)),
+    "files at a revision": ((REVISIONS,), lambda c, s: [blob_at(c, s.task, path, LATER) for path in PATHS]),
+    "paths that are there": ((FILES,), lambda c, s: _changed(c, s.task, 0)),
     "a server that is away": ((OUTSIDE_CALLS,), lambda c, s: ledger.is_known_away(c, s.task, "shop", LATER)),
     "runs": ((EVENTS,), of_agents(lambda c, agent: last_run(c, _task_of(c, agent), agent))),
     "words read": ((MESSAGES,), of_agents(_silent)),
