@@ -87,13 +87,19 @@ async def _start(context: ToolContext, since: str) -> int:
         raise ToolRefused(f"since is {LAST_LOOK}, a revision such as 12, or an assignment such as #3.")
     if not since.startswith("#"):
         return int(digits)
-    given = sa.select(ASSIGNMENTS.c.created_at).where(
-        ASSIGNMENTS.c.task_id == context.task.id, ASSIGNMENTS.c.id == int(digits)
-    )
-    at = await context.db.read(lambda c: c.scalar(given))
+    at = await context.db.read(lambda c: _given_at(c, context.task.id, int(digits)))
     if at is None:
         raise ToolRefused(f"There is no assignment {since}.", "missing")
     return await context.db.read(lambda c: revision_at(c, context.task.id, at))
+
+
+def _given_at(connection: Connection, task_id: int, assignment: int) -> float | None:
+    """Return when an assignment of a task was given, None when the task has none of that number."""
+    query = sa.select(ASSIGNMENTS.c.created_at).where(
+        ASSIGNMENTS.c.task_id == task_id, ASSIGNMENTS.c.id == assignment
+    )
+    at: float | None = connection.scalar(query)
+    return at
 
 
 def revision_at(connection: Connection, task_id: int, at: float) -> int:

@@ -21,6 +21,7 @@ from engine.store.addresses import bases_of
 from engine.store.core import (
     ACTION_REQUESTS,
     AGENTS,
+    ASSIGNMENTS,
     EVENTS,
     FILES,
     GATES,
@@ -41,9 +42,12 @@ from engine.store.packages import asked_of
 from engine.store.protected import count_open, request_of
 from engine.store.refusals import Lane, count_refusal, refused_so_far, still_refuses
 from engine.tools.base import ToolContext
-from engine.tools.changes import _touches, paths_ever
-from engine.tools.directory import _active_names, _find
-from engine.tools.files import blob_at
+from engine.tools.changes import _touches, _writers, paths_ever
+from engine.tools.completeness import _loaded
+from engine.tools.diff import _changed_after, _given_at, revision_at
+from engine.tools.directory import _active_names, _find, _members
+from engine.tools.files import _committed, blob_at
+from engine.tools.finish import _is_judged, _open_work
 from engine.tools.path_index import _changed
 from engine.tools.reading import _documents, _seen
 from tests.fakes.bystanders import NOW, Side, StoreOnOneConnection, Trio, make_trio, untouched
@@ -66,6 +70,11 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[StoreOnOneC
 def digests(connection: Connection, table: sa.Table) -> list[str]:
     """Every digest that a table holds, of any task."""
     return list(connection.execute(sa.select(table.c.digest).order_by(table.c.digest)).scalars())
+
+
+def numbers(connection: Connection, table: sa.Table) -> list[int]:
+    """Every id that a table holds, of any task."""
+    return list(connection.execute(sa.select(table.c.id).order_by(table.c.id)).scalars())
 
 
 def of_agents(read: Callable[[Connection, int], object]) -> Callable[[Connection, Side], object]:
@@ -113,6 +122,17 @@ READS: dict[str, tuple[tuple[sa.Table, ...], Callable[[Connection, Side], object
     "names": ((AGENTS,), lambda c, s: _active_names(c, s.task)),
     "changes of files": ((REVISIONS,), lambda c, s: _touches(c, s.task, PATHS)),
     "files at a revision": ((REVISIONS,), lambda c, s: [blob_at(c, s.task, path, LATER) for path in PATHS]),
+    "a file as it is": ((FILES,), lambda c, s: [_committed(c, s.task, path) for path in PATHS]),
+    "revision at a time": ((REVISIONS,), lambda c, s: revision_at(c, s.task, NOW)),
+    "changed after a revision": ((REVISIONS,), lambda c, s: _changed_after(c, s.task, 0)),
+    "who changed what": ((REVISIONS,), lambda c, s: _writers(c, s.task, 0)),
+    "work that is open": ((ASSIGNMENTS,), lambda c, s: _open_work(c, s.task, set())),
+    "assignments by number": (
+        (ASSIGNMENTS,),
+        lambda c, s: [_given_at(c, s.task, number) for number in numbers(c, ASSIGNMENTS)],
+    ),
+    "members": ((AGENTS,), lambda c, s: [_members(c, group, -1) for group in s.groups.values()]),
+    "names in a text": ((AGENTS,), lambda c, s: _loaded(c, s.task, "")[1]),
     "paths that are there": ((FILES,), lambda c, s: _changed(c, s.task, 0)),
     "a server that is away": ((OUTSIDE_CALLS,), lambda c, s: ledger.is_known_away(c, s.task, "shop", LATER)),
     "runs": ((EVENTS,), of_agents(lambda c, agent: last_run(c, _task_of(c, agent), agent))),
@@ -209,6 +229,17 @@ def test_the_answer_under_way_is_the_agents_own(made: tuple[StoreOnOneConnection
     store.connection.execute(STEPS.update().where(STEPS.c.agent_id != trio.subject.cy).values(step=7))
     assert _seen(store.connection, trio.subject.cy, begun=True) == {}
     assert _seen(store.connection, trio.subject.cy, begun=False) == {("a.md", 1): set(range(1, 10))}
+
+
+def test_a_task_is_judged_when_its_own_auditor_is_there(made: tuple[StoreOnOneConnection, Trio]) -> None:
+    """The auditors of other tasks judge theirs."""
+    store, trio = made
+    store.undo()
+    others = TASKS.c.id.in_([side.task for side in trio.bystanders])
+    store.connection.execute(TASKS.update().where(others).values(auditor_id=trio.before.ada))
+    store.connection.execute(TASKS.update().where(TASKS.c.id == trio.subject.task).values(auditor_id=None))
+    assert not _is_judged(store.connection, trio.subject.task)
+    assert all(_is_judged(store.connection, side.task) for side in trio.bystanders)
 
 
 def test_words_read_in_silence_are_those_of_their_reader(made: tuple[StoreOnOneConnection, Trio]) -> None:
