@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -56,6 +56,7 @@ from engine.runtime.refusing import Place, Refusing
 from engine.steps.act import act, note_record, nothing_done, rest_answer
 from engine.steps.commit import Committed, InboxChanged, commit_step
 from engine.steps.load import MAX_INBOX_MESSAGES, CallLost, CallNames, CapHit, load_turn
+from engine.store.driver_errors import is_disconnect
 from engine.store.gates import answers_to
 from engine.store.refusals import Lane, cause_of, refused_so_far, still_refuses
 from engine.tools import ToolContext, ToolOptions, outside_specs, specs_for
@@ -66,6 +67,8 @@ log = logging.getLogger(__name__)
 
 ROLES: tuple[AgentRole, ...] = get_args(AgentRole)
 STALE_TRIES = 12
+OUTAGES_S = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0)
+"""Waits for a database that is away while an answer is acted on; then the turn fails and is tried again."""
 RETRY_S = 5.0
 CAP_RETRY_S = 1.0
 DEMO_APPROVAL_OVER = 3
@@ -363,27 +366,12 @@ class TurnRunner:
         return may_fit or goes_on
 
     async def _act_and_commit(self, turn: Turn, answer: ChatAnswer, started: float) -> bool:
-        """Act and commit; act again on the same answer when others committed first."""
+        """Act and commit; act again on the same answer when others committed first, or the database was away
+        for less than a minute."""
+        outages = iter(OUTAGES_S)
         for attempt in range(STALE_TRIES):
-            context = ToolContext(
-                facts=turn.facts,
-                db=self._parts.db,
-                workspace=self._parts.workspace,
-                sandbox=self._parts.sandbox,
-                options=self._tools(turn.facts),
-                embedder=self._parts.embedder,
-                held=turn.held,
-                sessions=self._sessions,
-                outside=self._parts.outside,
-                packages=self._parts.packages,
-                results=self._results,
-                upto=turn.upto,
-                now=self._parts.clock.now,
-                careful=attempt > 0,
-            )
             try:
-                outcome = await act(turn, answer, context, started, self._parts.clock)
-                return await self._commit(turn, outcome)
+                return await self._once_there(turn, answer, started, outages, careful=attempt > 0)
             except InboxChanged:
                 now = self._parts.clock.now()
                 await self._parts.db.write(partial(spend_dropped, turn=turn, answer=answer, now=now))
@@ -399,6 +387,38 @@ class TurnRunner:
                 return False
         log.warning("agent %s: others kept committing first; its answer is dropped", turn.facts.agent.id)
         return await self._commit_or_leave(turn, nothing_done(turn, answer, started, self._parts.clock.now()))
+
+    async def _once_there(
+        self, turn: Turn, answer: ChatAnswer, started: float, outages: Iterator[float], *, careful: bool
+    ) -> bool:
+        """Act and commit; wait for `outages` while the database cannot be reached."""
+        while True:
+            context = ToolContext(
+                facts=turn.facts,
+                db=self._parts.db,
+                workspace=self._parts.workspace,
+                sandbox=self._parts.sandbox,
+                options=self._tools(turn.facts),
+                embedder=self._parts.embedder,
+                held=turn.held,
+                sessions=self._sessions,
+                outside=self._parts.outside,
+                packages=self._parts.packages,
+                results=self._results,
+                upto=turn.upto,
+                now=self._parts.clock.now,
+                careful=careful,
+            )
+            try:
+                outcome = await act(turn, answer, context, started, self._parts.clock)
+                return await self._commit(turn, outcome)
+            except Exception as error:
+                wait = next(outages, None) if is_disconnect(error) else None
+                if wait is None:
+                    raise
+                log.warning("agent %s: the database is away; acting again in %g s", turn.facts.agent.id, wait)
+                await asyncio.sleep(wait)
+                careful = True
 
     async def _commit(self, turn: Turn, outcome: StepOutcome) -> bool:
         now = self._parts.clock.now()

@@ -25,7 +25,7 @@ from engine.domain.watch import judge_loop
 from engine.errors import EngineError, Fenced, Stale, StorageFull
 from engine.llm.local.policy import led_by
 from engine.ports import ChatAnswer, Clock, OutsideTool, ToolCall
-from engine.store.driver_errors import FULL, is_full
+from engine.store.driver_errors import FULL, is_disconnect, is_full
 from engine.tools import SEARCHED, TOOLS, Tool, ToolContext, ToolRefused, call_outside
 from engine.tools.base import MAX_RESULT, clip
 from engine.tools.run import RUN, close_conversation
@@ -393,6 +393,8 @@ async def _result_of(call: ToolCall, context: ToolContext, role: str) -> tuple[T
     except Exception as error:
         if is_full(error):
             raise StorageFull(FULL) from error
+        if is_disconnect(error):
+            raise  # no fault of the call: the answer is acted on again
         log.exception("tool %s of agent %s failed inside", call.name, context.agent.id)
         text = f"{call.name} failed inside; this was logged. Try another way."
         return ToolResult(text, Refused("failed")), True

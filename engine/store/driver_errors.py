@@ -218,6 +218,20 @@ def _no_room(error: BaseException, url: str) -> bool:
     return folder.exists() and shutil.disk_usage(folder).free < LITTLE
 
 
+def is_disconnect(error: BaseException) -> bool:
+    """Return whether PostgreSQL could not be reached, or ended the connection: the same may work later.
+
+    psycopg raises OperationalError with an SQLSTATE of class 08 or 57P, or without one.
+    """
+    if isinstance(error, DBAPIError):
+        return error.connection_invalidated or (error.orig is not None and is_disconnect(error.orig))
+    kind = next((kind for kind in type(error).__mro__ if kind.__module__.startswith("psycopg")), None)
+    if kind is None or not any(each.__name__ == "OperationalError" for each in type(error).__mro__):
+        return False
+    state = getattr(error, "sqlstate", None)
+    return state is None or state.startswith(("08", "57P"))
+
+
 def _of_database(error: BaseException) -> bool:
     driver = type(error).__module__.partition(".")[0]
     return isinstance(error, sqlite3.Error | DBAPIError | SQLAlchemyError) or driver == "psycopg"

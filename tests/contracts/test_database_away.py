@@ -1,0 +1,56 @@
+"""A database that is away for a moment costs no call of a model, and is no failure of a tool."""
+
+from __future__ import annotations
+
+import psycopg
+import pytest
+from sqlalchemy import Connection
+
+from engine.commands import StartTask
+from engine.llm.scripted import call
+from engine.ports import ChatAnswer, ChatRequest
+from engine.runtime import turn
+from engine.store.driver_errors import is_disconnect
+from engine.tools import files
+from engine.tools.base import FileNow
+from tests.contracts.conftest import World, ended
+
+
+@pytest.mark.parametrize("times", [1, 3])
+async def test_an_answer_is_acted_on_again_when_the_database_is_back(
+    world: World, monkeypatch: pytest.MonkeyPatch, times: int
+) -> None:
+    """The file is written, the model is asked once for each answer and is told of no failure."""
+    asked: list[str] = []
+    lost: list[str] = []
+    read = files._committed
+
+    def script(request: ChatRequest) -> ChatAnswer:
+        asked.append(request.messages[-1].content)
+        if request.messages[-1].role != "tool":
+            return call(("write_file", {"path": "a.txt", "content": "kept"}))
+        return call(("finish", {"report": "done"}))
+
+    def breaks(connection: Connection, task_id: int, path: str) -> FileNow | None:
+        if len(lost) < times:
+            lost.append(path)
+            raise psycopg.OperationalError("the connection is closed")
+        return read(connection, task_id, path)
+
+    monkeypatch.setattr(turn, "OUTAGES_S", (0.0,) * times)
+    monkeypatch.setattr(files, "_committed", breaks)
+    engine = await world.start(script)
+    task = await engine.handle(StartTask("g", "me", "here", attended=False))
+    await ended(engine, task)
+    assert await engine.look.read_file(task, "a.txt") == b"kept"
+    assert len(asked) == 2 and not [words for words in asked if "failed" in words]
+    assert (await engine.look.task(task)).spend.calls == 2
+
+
+def test_what_cannot_work_later_is_no_outage() -> None:
+    """A wrong statement, a broken rule and what is no error of the database are told as they are."""
+    assert is_disconnect(psycopg.OperationalError("the connection is closed"))
+    assert is_disconnect(psycopg.errors.AdminShutdown())
+    assert is_disconnect(psycopg.errors.ConnectionFailure())
+    for other in (psycopg.errors.UndefinedColumn(), psycopg.errors.DiskFull(), ValueError(), OSError()):
+        assert not is_disconnect(other)
