@@ -25,6 +25,7 @@ from engine.budget.embeddings import book_embedding, settle_embedding
 from engine.budget.month_caps import (
     months_to_announce,
     paused_for_month,
+    raise_month,
     release_stale,
     resume_with_room,
     warn_months,
@@ -36,6 +37,7 @@ from engine.connectors.recovery import settle_untold
 from engine.domain import effects as fx
 from engine.domain.gates import EFFECTS as CHOICES
 from engine.domain.gates import TAKES_TEXT, Choice, GateKind
+from engine.domain.months import FULL
 from engine.domain.packages import Pin
 from engine.domain.prompt import compose
 from engine.domain.snapshot import Action, Finding, Nudge, WatchOptions
@@ -45,7 +47,7 @@ from engine.errors import EngineError, NotFound, Stale
 from engine.events import CodeRan, ModelBack
 from engine.handlers.gate_deadlines import advance_gate
 from engine.handlers.repeats import DueRepeat, pause_repeat, start_due
-from engine.lifecycle.agents import pause_recruits
+from engine.lifecycle.agents import WRAP_UP, pause_recruits
 from engine.lifecycle.ending import hold_end
 from engine.lifecycle.wrap_up import end_short, wrap_up
 from engine.llm.scripted import ScriptedModel, call, say
@@ -239,6 +241,15 @@ def put(table: sa.Table, where: Callable[[Side], sa.ColumnElement[bool]], **valu
     return write
 
 
+def all_have(table: sa.Table, **values: Any) -> Prepare:
+    """Write these values to the rows of all tasks."""
+
+    def write(connection: Connection, _side: Side) -> None:
+        connection.execute(table.update().values(**values))
+
+    return write
+
+
 def task_is(**values: Any) -> Prepare:
     """The subject's row has these values."""
     return put(TASKS, lambda side: TASKS.c.id == side.task, **values)
@@ -322,7 +333,15 @@ COMMANDS: dict[type, tuple[Act, ...]] = {
             then=_two_here,
         ),
     ),
-    c.ContinueTask: (order("continue", lambda s: c.ContinueTask(s.task, P, "Eve"), over),),
+    c.ContinueTask: (
+        order("continue", lambda s: c.ContinueTask(s.task, P, "Eve"), over),
+        order(
+            "continue what was wrapped up",
+            lambda s: c.ContinueTask(s.task, P, "Eve"),
+            over,
+            all_have(AGENTS, status="paused", paused_with=WRAP_UP),
+        ),
+    ),
     c.StartDemonstration: (
         order("start a demonstration", lambda s: c.StartDemonstration(P, s.space), changes=False),
     ),
@@ -506,6 +525,10 @@ def _dear(connection: Connection, side: Side) -> None:
     )
 
 
+def _task(connection: Connection, side: Side) -> Any:
+    return connection.execute(sa.select(TASKS).where(TASKS.c.id == side.task)).one()
+
+
 def _embedded(connection: Connection, side: Side) -> None:
     """Book a call to the embedding model by its estimate, then by what it cost."""
     booked = book_embedding(connection, side.bob, "v", Quote(20, 200), NOW)
@@ -522,6 +545,11 @@ quiet = (nobody_asked, nothing_unread, nothing_called)
 own_budget = put(BUDGETS, lambda side: BUDGETS.c.id == side.budgets["own"], spent_micros=950_000)
 SHOP = outside_tool("buy")
 ENGINE_ACTS = (
+    by_engine(
+        "raise the month's caps",
+        lambda db, s: raise_month(db, _task(db, s), NOW),
+        all_have(MONTHS, warned=FULL),
+    ),
     by_engine("settle an uncommitted call", lambda db, s: settle_untold(db, s.ada, NOW)),
     by_engine("make an approved call", lambda db, s: claim(db, s.calls["pending"], SHOP, NOW)),
     by_engine("no such tool any more", lambda db, s: claim(db, s.calls["pending"], None, NOW)),

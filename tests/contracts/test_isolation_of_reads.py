@@ -15,8 +15,10 @@ from engine.connectors import ledger
 from engine.connectors.leaving import _agreed_at, _marks, holds_foreign
 from engine.connectors.recovery import has_untold
 from engine.domain.outcomes import Read, outcome_json
+from engine.lifecycle.agents import _free_name
 from engine.lifecycle.open_messages import read_in_silence
 from engine.lifecycle.run_evidence import last_run
+from engine.ports import OutsideLimits
 from engine.store.addresses import bases_of
 from engine.store.core import (
     ACTION_REQUESTS,
@@ -240,6 +242,41 @@ def test_a_task_is_judged_when_its_own_auditor_is_there(made: tuple[StoreOnOneCo
     store.connection.execute(TASKS.update().where(TASKS.c.id == trio.subject.task).values(auditor_id=None))
     assert not _is_judged(store.connection, trio.subject.task)
     assert all(_is_judged(store.connection, side.task) for side in trio.bystanders)
+
+
+def test_a_name_is_numbered_among_its_own_task(made: tuple[StoreOnOneConnection, Trio]) -> None:
+    """Numbers that another task has given away are free."""
+    store, trio = made
+    store.undo()
+    taken = AGENTS.c.id == trio.before.bob
+    store.connection.execute(AGENTS.update().where(taken).values(name="Ada 2", name_key="ada 2"))
+    assert _free_name(store.connection, trio.subject.task, "Ada") == "Ada 2"
+    assert _free_name(store.connection, trio.before.task, "Ada") == "Ada 3"
+
+
+def test_calls_are_limited_for_each_task(made: tuple[StoreOnOneConnection, Trio]) -> None:
+    """The calls of others do not use up what one task may make."""
+    store, trio = made
+    store.undo()
+    without_own(store.connection, trio.subject, (OUTSIDE_CALLS,))
+    one = replace(SHOP, limits=OutsideLimits(per_task=1))
+    ledger.check_limits(store.connection, trio.subject.task, one, NOW)
+    for other in trio.bystanders:
+        with pytest.raises(ledger.CallRefused):
+            ledger.check_limits(store.connection, other.task, one, NOW)
+
+
+def test_a_memory_brings_what_its_own_task_had_read(made: tuple[StoreOnOneConnection, Trio]) -> None:
+    """Files that people brought to one task make the memories of another none of outsiders."""
+    store, trio = made
+    store.undo()
+    store.connection.execute(OUTSIDE_CALLS.delete())
+    store.connection.execute(REVISIONS.update().values(note=""))
+    brought = REVISIONS.c.task_id == trio.before.task
+    store.connection.execute(REVISIONS.update().where(brought).values(note="brought"))
+    for source, found in ((trio.after.task, False), (trio.before.task, True)):
+        store.connection.execute(MEMORIES.update().values(task_id=source, space=trio.subject.space))
+        assert holds_foreign(store.connection, trio.subject.task) is found
 
 
 def test_words_read_in_silence_are_those_of_their_reader(made: tuple[StoreOnOneConnection, Trio]) -> None:

@@ -11,9 +11,9 @@ import sqlalchemy as sa
 
 from bot.discord.access import GuildRules
 from bot.features.files.archive import _forget, close_places, reopen_places
-from bot.outbox.ledger import Ledger
-from bot.outbox.post import Post, load_post
-from bot.outbox.projector import project_all
+from bot.outbox.ledger import Delivery, Ledger, _tell_origin
+from bot.outbox.post import OutgoingMessage, Post, load_post
+from bot.outbox.projector import _StoredContext, project_all
 from bot.outbox.transcripts import Transcripts
 from bot.places.records import MadePlace, PlaceRecords, WebhookRecord
 from bot.storage.guild_settings import BotRecords
@@ -164,6 +164,7 @@ def test_every_event_has_a_case() -> None:
 async def test_an_event_of_one_task_changes_nothing_of_others(kind: type) -> None:
     """Every row of the other tasks stays, what was known of them too."""
     database = await world()
+    await database.write(lambda c: c.execute(sa.update(task_rows).values(state="of before")))
     before = await rows_of(database, *OTHERS)
     await told(database, [happening(SUBJECT)[kind]], first=of(9, 0))
     assert await rows_of(database, *OTHERS) == before
@@ -225,6 +226,7 @@ READS: dict[str, Act] = {
     "place of a channel": lambda db: Ledger(db).place_of(of(S, 96)),
     "channel of a group": lambda db: Ledger(db).channel_of(of(S, ROOT)),
     "gate of a message": lambda db: Ledger(db).gate_of(of(S, 99)),
+    "place of a group": lambda db: db.read(lambda c: _StoredContext(c).place_of(of(S, ROOT))),
     "transcript": lambda db: Transcripts(db).lines(S),
     "transcript of a group": lambda db: Transcripts(db).lines(S, of(S, ROOT)),
 }
@@ -239,6 +241,17 @@ async def test_a_read_shows_one_task(name: str) -> None:
         seen.append(await READS[name](database))
         await database.close()
     assert seen[0] and seen[0] == seen[1]
+
+
+async def test_a_notice_links_to_a_message_of_its_own_task() -> None:
+    """The server in its address is the task's."""
+    database = await world()
+    wire = OutgoingMessage(SUBJECT, of(SUBJECT, ROOT), "Ada", "", "It is done.", notice="Ended.")
+    await database.write(lambda c: c.execute(sa.update(task_rows).values(origin_id=1)))
+    await database.write(lambda c: _tell_origin(c, Delivery(1, of(SUBJECT, 98), of(SUBJECT, ROOT), wire)))
+    link = f"/channels/{of(SUBJECT, 90)}/"
+    assert link in str((await posts(database, SUBJECT))[-1])
+    await database.close()
 
 
 async def test_a_log_has_lines_of_its_task_only() -> None:
