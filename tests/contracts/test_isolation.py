@@ -41,10 +41,11 @@ from engine.domain.months import FULL
 from engine.domain.packages import Pin
 from engine.domain.prompt import compose
 from engine.domain.snapshot import Action, Finding, Nudge, WatchOptions
+from engine.domain.speech import Voice
 from engine.domain.state import TodoItem, Turn
 from engine.domain.waits import Awaited
 from engine.errors import EngineError, NotFound, Stale
-from engine.events import CodeRan, ModelBack
+from engine.events import AgentSpoke, CodeRan, ModelBack, RemarkNoted
 from engine.handlers.gate_deadlines import advance_gate
 from engine.handlers.repeats import DueRepeat, pause_repeat, start_due
 from engine.lifecycle.agents import WRAP_UP, pause_recruits
@@ -250,6 +251,11 @@ def all_have(table: sa.Table, **values: Any) -> Prepare:
     return write
 
 
+def others_have(table: sa.Table, **values: Any) -> Prepare:
+    """Write these values to the rows of the other tasks."""
+    return put(table, lambda side: table.c.task_id != side.task, **values)
+
+
 def task_is(**values: Any) -> Prepare:
     """The subject's row has these values."""
     return put(TASKS, lambda side: TASKS.c.id == side.task, **values)
@@ -379,7 +385,16 @@ COMMANDS: dict[type, tuple[Act, ...]] = {
         ),
     ),
     c.PauseTask: (order("pause", lambda s: c.PauseTask(s.task, P), then=task_state("paused")),),
-    c.ResumeTask: (order("resume", lambda s: c.ResumeTask(s.task, P), capped, then=task_state("running")),),
+    c.ResumeTask: (
+        order("resume", lambda s: c.ResumeTask(s.task, P), capped, then=task_state("running")),
+        order(
+            "resume after a wait",
+            lambda s: c.ResumeTask(s.task, P),
+            capped,
+            all_have(TASKS, waiting_since=NOW - 50),
+            then=is_now(TASKS.c.waited_s, 50, lambda side: side.task),
+        ),
+    ),
     c.StopTask: (order("stop", lambda s: c.StopTask(s.task, P), then=task_state("stopped")),),
     c.RaiseCap: (
         order(
@@ -615,6 +630,14 @@ ENGINE_ACTS = (
     by_engine("found: ask", _find("asked", ask="what now?")),
     by_engine("found: ask unattended", _find("asked", ask="what now?"), unattended),
     by_engine("wrap up", lambda db, s: wrap_up(db, _row(db, s), "why", NOW)),
+    replace(
+        by_engine(
+            "wrap up beside others whose boss was refused",
+            lambda db, s: wrap_up(db, _row(db, s), "why", NOW),
+            others_have(AGENTS, refused="no"),
+        ),
+        then=task_state("running"),
+    ),
     by_engine(
         "wrap up again",
         lambda db, s: (wrap_up(db, _row(db, s), "why", NOW), wrap_up(db, _row(db, s), "why", NOW)),
@@ -696,10 +719,13 @@ def _load(connection: Connection, side: Side, actor: str) -> Turn | None:
     return load_turn(connection, side.agents[actor], composed, NOW, 100)
 
 
-def _commit(lab: Lab, connection: Connection, side: Side, actor: str, effect: fx.Effect) -> None:
+def _commit(
+    lab: Lab, connection: Connection, side: Side, actor: str, effect: fx.Effect, voice: Voice = "aloud"
+) -> None:
     turn = _load(connection, side, actor)
     assert turn is not None, f"{actor} has nothing to do"
     outcome = fx.StepOutcome("I say.", (), (effect,), True, Usage(200, 0, 20), 10, "m", NOW - 1, NOW)
+    outcome = replace(outcome, voice=voice)
     lab.wakes.wake(commit_step(connection, turn, outcome, NOW).wakes)
 
 
@@ -729,6 +755,12 @@ STEPS: dict[type, tuple[Act, ...]] = {
     fx.SendMessage: (
         in_step("send", "ada", lambda s: TOLD),
         in_step("send to the group", "ada", lambda s: replace(TOLD, to=(), to_group=s.groups["shop"])),
+        in_step(
+            "send beside others who know less of their steps",
+            "cy",
+            lambda s: replace(TOLD, to=("bob",)),
+            others_have(AGENTS, summary_upto=9),
+        ),
         in_step("send to the refused", "ada", lambda s: replace(TOLD, to=("dee",))),
     ),
     fx.Recruit: (
@@ -740,6 +772,13 @@ STEPS: dict[type, tuple[Act, ...]] = {
     fx.ChangeAssignment: (
         in_step("submit", "ada", _change("submitted", "open", "open")),
         in_step("accept", "ada", _change("accepted", "submitted", "submitted")),
+        in_step(
+            "accept with files",
+            "ada",
+            _change("accepted", "submitted", "submitted"),
+            all_have(ASSIGNMENTS, changed_json='["a.py"]'),
+            others_have(FILES, accepted_json="[1]"),
+        ),
         in_step("reject", "ada", _change("rejected", "submitted", "submitted")),
         in_step("cancel", "boss", _change("cancelled", "open", "open")),
     ),
@@ -1082,6 +1121,19 @@ def test_a_persons_cap_on_one_agent_is_of_that_agent(lab: Lab) -> None:
     lab.store.write_now(lambda db: [ready(db, trio.subject) for ready in cap])
     with pytest.raises(Stale, match="a person set the cap"):
         lab.store.write_now(lambda db: _commit(lab, db, trio.subject, "boss", fx.SetBudget("ada", 100)))
+
+
+@pytest.mark.parametrize(("actor", "said"), [("bob", AgentSpoke), ("cy", RemarkNoted)])
+def test_an_agent_that_waits_for_nothing_has_its_last_words(lab: Lab, actor: str, said: type) -> None:
+    """Though others wait, as Cy does here: who is woken later keeps its words for then."""
+    subject, connection = lab.trio().subject, lab.store.connection
+    silent = put(MESSAGES, lambda side: MESSAGES.c.task_id == side.task, consumed_step=1, wakes=False)
+    for ready in (silent, no_work, agent_is(actor, in_turn=True)):
+        lab.store.write_now(lambda db, ready=ready: ready(db, subject))  # type: ignore[misc]
+    last = connection.execute(sa.select(sa.func.max(EVENTS.c.seq))).scalar() or 0
+    lab.store.write_now(lambda db: _commit(lab, db, subject, actor, fx.CheckTeam(100), "parting"))
+    told = connection.execute(sa.select(EVENTS.c.kind).where(EVENTS.c.seq > last)).scalars().all()
+    assert said.__name__ in told
 
 
 def test_rules_judge_one_task(alone: Lab) -> None:

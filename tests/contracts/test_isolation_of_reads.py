@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -15,10 +15,18 @@ from engine.connectors import ledger
 from engine.connectors.leaving import _agreed_at, _marks, holds_foreign
 from engine.connectors.recovery import has_untold
 from engine.domain.outcomes import Read, outcome_json
+from engine.domain.waits import Awaited
+from engine.events import AcceptedWorkChanged
 from engine.lifecycle.agents import _free_name
 from engine.lifecycle.open_messages import read_in_silence
+from engine.lifecycle.replacement import _notes_of
 from engine.lifecycle.run_evidence import last_run
+from engine.lifecycle.waits import true_now
+from engine.monitoring import snapshot
 from engine.ports import OutsideLimits
+from engine.steps.finish import _reopened
+from engine.steps.load import _look
+from engine.steps.unit_of_work import UnitOfWork
 from engine.store.addresses import bases_of
 from engine.store.core import (
     ACTION_REQUESTS,
@@ -97,6 +105,21 @@ def _silent(connection: Connection, agent: int) -> object:
     return read_in_silence(connection, _task_of(connection, agent), agent, 1)
 
 
+def _left(connection: Connection, side: Side) -> object:
+    old = {"name": "Bob", "turn": 1, "in_turn": True, "summary_json": "[]", "todo_json": "[]"}
+    left = SimpleNamespace(id=side.cy, task_id=side.task, **old)
+    return _notes_of(connection, cast(Any, left))
+
+
+def _changed_later(connection: Connection, side: Side) -> object:
+    return _reopened(cast(UnitOfWork, SimpleNamespace(connection=connection, task_id=side.task)))
+
+
+def _refusals(connection: Connection, agent: int) -> object:
+    found = _look(connection, agent, 9, NOW)
+    return found and found.agent.task_refusals
+
+
 PATHS = ("a.py", "b.py", "notes.md")
 SHOP = outside_tool("buy")
 LANE, LATER = Lane("k", ("boss", "member")), 10**9
@@ -143,6 +166,13 @@ READS: dict[str, tuple[tuple[sa.Table, ...], Callable[[Connection, Side], object
     "lines that were shown": ((STEPS,), of_agents(lambda c, agent: _seen(c, agent, begun=False))),
     "refusals": ((INTERVENTIONS,), lambda c, s: refused_so_far(c, s.task, LANE, "c").times),
     "refusals of a lane": ((INTERVENTIONS,), lambda c, s: still_refuses(c, s.task, LANE, 1)),
+    "refusals of a task": ((INTERVENTIONS,), of_agents(_refusals)),
+    "words for a successor": ((STEPS,), _left),
+    "files for a successor": ((REVISIONS,), _left),
+    "accepted work that changed": ((EVENTS,), _changed_later),
+    "what is there already": ((FILES,), lambda c, s: true_now(c, s.task, [Awaited(one) for one in PATHS])),
+    "who wrote lately": ((REVISIONS,), lambda c, s: snapshot._written(c, s.task, NOW - 900)),
+    "who talked": ((MESSAGES,), lambda c, s: snapshot._messages(c, s.task)),
     "answers of a lane": ((STEPS,), lambda c, s: refused_so_far(c, s.task, LANE, "other").answered),
 }
 
@@ -152,6 +182,7 @@ QUIETLY: tuple[tuple[sa.Table, dict[str, object]], ...] = (
     (MESSAGES, {"from_kind": "person", "consumed_step": 1}),
     (STEPS, {"said": "", "calls_json": "[]"}),
 )
+LATER_CHANGED = AcceptedWorkChanged(1, 1, 1, "logo", "Ada", 1, "Cy", ("a.py",))
 SHOWN = outcome_json(Read("a.md", 1, True, (1, 9, 9)))
 GIVEN: dict[str, tuple[tuple[sa.Table, dict[str, object]], ...]] = {
     "foreign text": ((REVISIONS, {"note": "brought"}),),
@@ -161,6 +192,11 @@ GIVEN: dict[str, tuple[tuple[sa.Table, dict[str, object]], ...]] = {
     "actions that wait": ((GATES, {"kind": "action", "basis": None}),),
     "agreed actions": ((GATES, {"agent_id": FIRST_AGENT}),),
     "a server that is away": ((OUTSIDE_CALLS, {"state": "failed"}),),
+    "accepted work that changed": (
+        (EVENTS, {"kind": "AcceptedWorkChanged", "payload_json": dumps(asdict(LATER_CHANGED))}),
+    ),
+    "words for a successor": ((REVISIONS, {"agent": "Eve"}),),
+    "files for a successor": ((STEPS, {"said": ""}),),
     "words read": QUIETLY,
     "steps without an answer": QUIETLY,
     "lines that were shown": ((STEPS, {"calls_json": dumps([("1", "read_file", "{}", "", SHOWN)])}),),
