@@ -41,7 +41,6 @@ from engine.domain.months import FULL
 from engine.domain.packages import Pin
 from engine.domain.prompt import compose
 from engine.domain.snapshot import Action, Finding, Nudge, WatchOptions
-from engine.domain.speech import Voice
 from engine.domain.state import TodoItem, Turn
 from engine.domain.waits import Awaited
 from engine.errors import EngineError, NotFound, Stale
@@ -50,6 +49,7 @@ from engine.handlers.gate_deadlines import advance_gate
 from engine.handlers.repeats import DueRepeat, pause_repeat, start_due
 from engine.lifecycle.agents import WRAP_UP, pause_recruits
 from engine.lifecycle.ending import hold_end
+from engine.lifecycle.waits import end_true_waits
 from engine.lifecycle.wrap_up import end_short, wrap_up
 from engine.llm.scripted import ScriptedModel, call, say
 from engine.monitoring.intervention import intervene
@@ -65,6 +65,7 @@ from engine.store.core import (
     AGENTS,
     ASSIGNMENTS,
     BUDGETS,
+    DECISIONS,
     EVENTS,
     FILES,
     GATES,
@@ -253,7 +254,8 @@ def all_have(table: sa.Table, **values: Any) -> Prepare:
 
 def others_have(table: sa.Table, **values: Any) -> Prepare:
     """Write these values to the rows of the other tasks."""
-    return put(table, lambda side: table.c.task_id != side.task, **values)
+    whose = table.c.id if table is TASKS else table.c.task_id
+    return put(table, lambda side: whose != side.task, **values)
 
 
 def task_is(**values: Any) -> Prepare:
@@ -391,7 +393,8 @@ COMMANDS: dict[type, tuple[Act, ...]] = {
             "resume after a wait",
             lambda s: c.ResumeTask(s.task, P),
             capped,
-            all_have(TASKS, waiting_since=NOW - 50),
+            task_is(waiting_since=NOW - 50),
+            others_have(TASKS, waiting_since=NOW - 70),
             then=is_now(TASKS.c.waited_s, 50, lambda side: side.task),
         ),
     ),
@@ -436,6 +439,11 @@ COMMANDS: dict[type, tuple[Act, ...]] = {
     c.DismissAgent: (order("dismiss", lambda s: c.DismissAgent(s.ada, P), then=ada_state("dismissed")),),
     c.ReplaceAgent: (
         order("replace", lambda s: c.ReplaceAgent(s.ada, P), then=ada_state("dismissed")),
+        order(
+            "replace beside others of other names",
+            lambda s: c.ReplaceAgent(s.ada, P),
+            others_have(AGENTS, name="Zed"),
+        ),
         order("replace a member", lambda s: c.ReplaceAgent(s.bob, P, "slow", "Be quick.")),
     ),
     c.ForgetMemory: (
@@ -611,6 +619,18 @@ ENGINE_ACTS = (
     by_engine(
         "quiet in an audit", lambda db, s: sweep(db, s.task), *quiet, _with_auditor, task_is(report="-")
     ),
+    by_engine(
+        "quiet beside others that people paused",
+        lambda db, s: sweep(db, s.task),
+        *quiet,
+        put(AGENTS, lambda side: AGENTS.c.task_id < side.task, status="paused"),
+    ),
+    by_engine(
+        "waits beside others whose file is there",
+        lambda db, s: end_true_waits(db, s.task, NOW),
+        put(FILES, lambda s: sa.and_(FILES.c.task_id != s.task, FILES.c.path == "a.py"), path="later.md"),
+        changes=False,
+    ),
     by_engine("quiet without work", lambda db, s: sweep(db, s.task), *quiet, no_work),
     by_engine("standstill", lambda db, s: sweep(db, s.task), *quiet, task_is(quiet_rounds=9)),
     by_engine(
@@ -701,12 +721,12 @@ FINISHED = fx.Finish("it works", ("a.py",), True, ("paint first",), (b"",))
 MODEL = ScriptedModel(lambda _request: say("x"))
 
 
-def in_step(name: str, actor: str, make: Callable[[Side], fx.Effect], *ready: Prepare) -> Act:
-    """A step of an agent with this effect."""
+def in_step(name: str, actor: str, make: Callable[[Side], fx.Effect], *ready: Prepare, **more: Any) -> Act:
+    """A step of an agent with this effect. `more`: values of its outcome."""
 
     async def do(lab: Lab, side: Side) -> object:
         return lab.store.write_now(lambda db: _load(db, side, actor)), lab.store.write_now(
-            lambda db: _commit(lab, db, side, actor, make(side))
+            lambda db: _commit(lab, db, side, actor, make(side), **more)
         )
 
     return Act(name, do, (agent_is(actor, in_turn=True), *ready))
@@ -719,13 +739,11 @@ def _load(connection: Connection, side: Side, actor: str) -> Turn | None:
     return load_turn(connection, side.agents[actor], composed, NOW, 100)
 
 
-def _commit(
-    lab: Lab, connection: Connection, side: Side, actor: str, effect: fx.Effect, voice: Voice = "aloud"
-) -> None:
+def _commit(lab: Lab, connection: Connection, side: Side, actor: str, effect: fx.Effect, **more: Any) -> None:
     turn = _load(connection, side, actor)
     assert turn is not None, f"{actor} has nothing to do"
     outcome = fx.StepOutcome("I say.", (), (effect,), True, Usage(200, 0, 20), 10, "m", NOW - 1, NOW)
-    outcome = replace(outcome, voice=voice)
+    outcome = replace(outcome, **more)
     lab.wakes.wake(commit_step(connection, turn, outcome, NOW).wakes)
 
 
@@ -748,6 +766,8 @@ heeded = put(
     lambda s: sa.and_(MESSAGES.c.task_id == s.task, MESSAGES.c.from_kind == "person"),
     consumed_step=1,
 )
+first = sa.select(sa.func.min(AGENTS.c.id)).where(AGENTS.c.task_id == TASKS.c.id)
+audited = others_have(TASKS, auditor_id=first.scalar_subquery())
 judged = task_is(
     report="made it", deliverables_json='["a.py"]', lessons_json='["paint first"]', audit_round=1
 )
@@ -767,7 +787,13 @@ STEPS: dict[type, tuple[Act, ...]] = {
         in_step("recruit", "ada", lambda s: fx.Recruit(1, "Bob", "w", "work", "workshop")),
         in_step("found a group", "cy", lambda s: fx.Recruit(1, "Ada", "w", "work", "workshop")),
     ),
-    fx.CheckTeam: (in_step("check team", "ada", lambda s: fx.CheckTeam(100)),),
+    fx.CheckTeam: (
+        in_step("check team", "ada", lambda s: fx.CheckTeam(100)),
+        replace(
+            in_step("end without a word", "ada", lambda s: fx.CheckTeam(100), said=""),
+            then=_told("whose turn ended without an answer"),
+        ),
+    ),
     fx.Assign: (in_step("assign", "ada", lambda s: fx.Assign(1, "bob", "t", "d", "a", ("true",))),),
     fx.ChangeAssignment: (
         in_step("submit", "ada", _change("submitted", "open", "open")),
@@ -839,7 +865,7 @@ STEPS: dict[type, tuple[Act, ...]] = {
     ),
     fx.Finish: (
         in_step("finish", "boss", lambda s: replace(FINISHED, audit=False), heeded),
-        in_step("finish and audit", "boss", lambda s: FINISHED, heeded, task_is(max_agents=6)),
+        in_step("finish and audit", "boss", lambda s: FINISHED, heeded, all_have(TASKS, max_agents=6)),
         in_step("finish by runs", "boss", lambda s: replace(FINISHED, report="", audit=False), heeded),
     ),
     fx.AskCall: (in_step("ask for a call", "ada", lambda s: fx.AskCall(1, SHOP, "new", "{}", "{}")),),
@@ -849,7 +875,7 @@ STEPS: dict[type, tuple[Act, ...]] = {
     fx.Verdict: (
         in_step("accept the result", "auditor", lambda s: fx.Verdict(True, "good", False), judged),
         in_step("accept by runs", "auditor", lambda s: fx.Verdict(True, "", False, True), judged),
-        in_step("reject the result", "auditor", lambda s: fx.Verdict(False, "bad", False), judged),
+        in_step("reject the result", "auditor", lambda s: fx.Verdict(False, "bad", False), judged, audited),
         in_step("reject the last", "auditor", lambda s: fx.Verdict(False, "bad", True), judged),
         in_step("reject unattended", "auditor", lambda s: fx.Verdict(False, "bad", True), judged, unattended),
     ),
@@ -1018,6 +1044,10 @@ SAYS_SO = (
 """Commands of which the world is always told by an event."""
 
 
+async def _decisions(look: Queries, side: Side) -> object:
+    return await look.decisions(side.space), await look.decisions(side.space, side.task)
+
+
 READS: dict[str, Callable[[Queries, Side], Awaitable[object]]] = {
     "tasks": lambda look, s: look.tasks(s.space),
     "task": lambda look, s: look.task(s.task),
@@ -1038,7 +1068,7 @@ READS: dict[str, Callable[[Queries, Side], Awaitable[object]]] = {
     "history": lambda look, s: look.history(s.task, "a.py"),
     "blame": lambda look, s: look.blame(s.task, "a.py"),
     "memories": lambda look, s: look.memories(s.space),
-    "decisions": lambda look, s: look.decisions(s.space, s.task),
+    "decisions": _decisions,
     "gate_rules": lambda look, s: look.gate_rules(s.space),
     "used": lambda look, s: look.used(P, s.space, NOW),
     "repeats": lambda look, s: look.repeats(s.space),
@@ -1072,6 +1102,15 @@ async def test_a_read_shows_one_task(alone: Lab, name: str) -> None:
             without_bystanders(alone.store.connection, trio)
         seen.append(await READS[name](alone.engine().look, trio.subject))
     assert seen[0] == seen[1] and seen[0]
+
+
+async def test_decisions_of_a_task_are_its_own(alone: Lab) -> None:
+    """Where others of the same space had decisions."""
+    subject, look = alone.trio().subject, alone.engine().look
+    same = all_have(DECISIONS, space=subject.space)
+    alone.store.write_now(lambda db: same(db, subject))
+    assert len(await look.decisions(subject.space)) == 3
+    assert [each.task_id for each in await look.decisions(subject.space, subject.task)] == [subject.task]
 
 
 # ---------------------------------------------------------------- reaching across by a number or name
@@ -1131,7 +1170,7 @@ def test_an_agent_that_waits_for_nothing_has_its_last_words(lab: Lab, actor: str
     for ready in (silent, no_work, agent_is(actor, in_turn=True)):
         lab.store.write_now(lambda db, ready=ready: ready(db, subject))  # type: ignore[misc]
     last = connection.execute(sa.select(sa.func.max(EVENTS.c.seq))).scalar() or 0
-    lab.store.write_now(lambda db: _commit(lab, db, subject, actor, fx.CheckTeam(100), "parting"))
+    lab.store.write_now(lambda db: _commit(lab, db, subject, actor, fx.CheckTeam(100), voice="parting"))
     told = connection.execute(sa.select(EVENTS.c.kind).where(EVENTS.c.seq > last)).scalars().all()
     assert said.__name__ in told
 

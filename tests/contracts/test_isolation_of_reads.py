@@ -18,10 +18,11 @@ from engine.domain.outcomes import Read, outcome_json
 from engine.domain.waits import Awaited
 from engine.events import AcceptedWorkChanged
 from engine.lifecycle.agents import _free_name
-from engine.lifecycle.open_messages import read_in_silence
+from engine.lifecycle.ending import _sources
+from engine.lifecycle.open_messages import open_messages, read_in_silence, said_in
 from engine.lifecycle.replacement import _notes_of
-from engine.lifecycle.run_evidence import last_run
-from engine.lifecycle.waits import true_now
+from engine.lifecycle.run_evidence import account, last_run
+from engine.lifecycle.waits import awaited_by, true_now
 from engine.monitoring import snapshot
 from engine.ports import OutsideLimits
 from engine.steps.finish import _reopened
@@ -44,6 +45,7 @@ from engine.store.core import (
     STEPS,
     TASK_ADDRESSES,
     TASKS,
+    WAITS,
     dumps,
 )
 from engine.store.gates import answers_to
@@ -171,6 +173,22 @@ READS: dict[str, tuple[tuple[sa.Table, ...], Callable[[Connection, Side], object
     "files for a successor": ((REVISIONS,), _left),
     "accepted work that changed": ((EVENTS,), _changed_later),
     "what is there already": ((FILES,), lambda c, s: true_now(c, s.task, [Awaited(one) for one in PATHS])),
+    "work that is handed in": (
+        (ASSIGNMENTS,),
+        lambda c, s: true_now(c, s.task, [Awaited(assignment=one) for one in numbers(c, ASSIGNMENTS)]),
+    ),
+    "who waits": ((WAITS,), lambda c, s: awaited_by(c, s.task)),
+    "who is watched to wait": ((WAITS,), lambda c, s: snapshot._waiting(c, s.task)),
+    "who is watched": ((AGENTS,), lambda c, s: [row.id for row in snapshot._agents(c, s.task)]),
+    "who had work": ((ASSIGNMENTS,), lambda c, s: snapshot._assigned(c, s.task)),
+    "work that is watched": ((ASSIGNMENTS,), lambda c, s: snapshot.open_work(c, s.task)),
+    "who asks people": ((GATES,), lambda c, s: snapshot._asking(c, s.task)),
+    "what was done before": ((INTERVENTIONS,), lambda c, s: snapshot._acted(c, s.task)),
+    "sources": ((OUTSIDE_CALLS,), lambda c, s: _sources(c, s.task)),
+    "files of a report": ((FILES,), lambda c, s: account(c, s.task)),
+    "runs of a report": ((EVENTS,), lambda c, s: account(c, s.task)),
+    "people's words": ((MESSAGES,), lambda c, s: said_in(c, s.task)),
+    "words in work": ((STEPS,), lambda c, s: open_messages(c, s.task)),
     "who wrote lately": ((REVISIONS,), lambda c, s: snapshot._written(c, s.task, NOW - 900)),
     "who talked": ((MESSAGES,), lambda c, s: snapshot._messages(c, s.task)),
     "answers of a lane": ((STEPS,), lambda c, s: refused_so_far(c, s.task, LANE, "other").answered),
@@ -195,6 +213,9 @@ GIVEN: dict[str, tuple[tuple[sa.Table, dict[str, object]], ...]] = {
     "accepted work that changed": (
         (EVENTS, {"kind": "AcceptedWorkChanged", "payload_json": dumps(asdict(LATER_CHANGED))}),
     ),
+    "words in work": (*QUIETLY, (AGENTS, {"in_turn": True, "turn": 1})),
+    "files of a report": ((EVENTS, {"kind": "Spoke"}),),
+    "runs of a report": ((FILES, {"blob": None}),),
     "words for a successor": ((REVISIONS, {"agent": "Eve"}),),
     "files for a successor": ((STEPS, {"said": ""}),),
     "words read": QUIETLY,
