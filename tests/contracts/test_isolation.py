@@ -75,6 +75,7 @@ from engine.store.core import (
     OUTSIDE_CALLS,
     REPEATS,
     REVISIONS,
+    STARTS,
     TASKS,
     append_events,
     dumps,
@@ -717,6 +718,7 @@ ENGINE_ACTS = (
 # ---------------------------------------------------------------- effects and tools
 
 TOLD = fx.SendMessage(("cy", "bob"), "hello", ("Cy", "Bob"), 0)
+ZOE = fx.Recruit(1, "Zoe", "w", "work", "workshop")
 FINISHED = fx.Finish("it works", ("a.py",), True, ("paint first",), (b"",))
 MODEL = ScriptedModel(lambda _request: say("x"))
 
@@ -785,6 +787,7 @@ STEPS: dict[type, tuple[Act, ...]] = {
     ),
     fx.Recruit: (
         in_step("recruit", "ada", lambda s: fx.Recruit(1, "Bob", "w", "work", "workshop")),
+        in_step("recruit and tell", "ada", lambda s: ZOE, effects=(ZOE, replace(TOLD, to=("zoe",)))),
         in_step("found a group", "cy", lambda s: fx.Recruit(1, "Ada", "w", "work", "workshop")),
     ),
     fx.CheckTeam: (
@@ -1111,6 +1114,14 @@ async def test_decisions_of_a_task_are_its_own(alone: Lab) -> None:
     alone.store.write_now(lambda db: same(db, subject))
     assert len(await look.decisions(subject.space)) == 3
     assert [each.task_id for each in await look.decisions(subject.space, subject.task)] == [subject.task]
+
+
+async def test_a_task_shows_what_it_was_given(alone: Lab) -> None:
+    """Whatever was given to others, to those begun later too."""
+    subject, given = alone.trio().subject, others_have(STARTS, limits_json='{"agents": 3}')
+    before = await alone.engine().look.task(subject.task)
+    alone.store.write_now(lambda db: given(db, subject))
+    assert await alone.engine().look.task(subject.task) == before and before.given.agents != 3
 
 
 # ---------------------------------------------------------------- reaching across by a number or name
