@@ -65,17 +65,20 @@ class Monitor:
         self._schedule: Schedule | None = None
         self._sweeping = asyncio.Lock()
         self._checks: dict[int, asyncio.Task[None]] = {}
+        self._stopped = False
 
     async def start(self) -> None:
         """Start to sweep as soon as this process is elected."""
         url = self._db.url
+        self._stopped = False
         _RUNNING[url] = self
         self._schedule = Schedule(url)
         self._schedule.every("sweep", self._options.sweep_s, "engine.runtime.monitor:sweep_at", url)
         await self._schedule.start()
 
     async def stop(self) -> None:
-        """Stop sweeping after the current sweep."""
+        """Stop sweeping after the current sweep; turns that end later are looked after at the next start."""
+        self._stopped = True
         _RUNNING.pop(self._db.url, None)
         for check in self._checks.values():
             check.cancel()
@@ -86,8 +89,8 @@ class Monitor:
                 self._schedule = None
 
     def check_soon(self, task_id: int) -> None:
-        """Check a task for standstill soon: a turn ended and woke nobody."""
-        if task_id not in self._checks:
+        """Check a task for standstill soon: a turn ended and woke nobody. Nothing happens once stopped."""
+        if task_id not in self._checks and not self._stopped:
             check = asyncio.create_task(self._check(task_id), name=f"quiet-{task_id}")
             self._checks[task_id] = check
             check.add_done_callback(lambda _: self._checks.pop(task_id, None))

@@ -258,6 +258,18 @@ async def test_a_sweep_longer_than_its_interval_is_neither_doubled_nor_complaine
     assert [r.getMessage() for r in caplog.records if "skipped" in r.getMessage()] == []
 
 
+async def test_a_stopped_monitor_looks_after_no_task(url: str) -> None:
+    """A turn that ends while the process stops would be checked in a database that is closed."""
+    db = open_database(url)
+    monitor = Monitor(db, SystemClock(), (lambda _, wakes: wakes, lambda _: None), lambda: None)
+    monitor.check_soon(1)
+    assert "quiet-1" in {task.get_name() for task in asyncio.all_tasks()}
+    await monitor.stop()
+    monitor.check_soon(2)
+    assert not {"quiet-1", "quiet-2"} & {task.get_name() for task in asyncio.all_tasks()}
+    await db.close()
+
+
 async def test_an_older_version_s_stored_job_is_brought_up_to_date(url: str) -> None:
     """What is kept over restarts takes on this version's way to run."""
     await _keep_bell(url)
