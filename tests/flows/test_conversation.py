@@ -44,21 +44,27 @@ async def test_personas_speak_and_the_bot_stays_quiet(home: Path) -> None:
     assert not [text for text in texts if "Waiting." in text]
 
 
+BEGIN = "start the work now"
+
+
 class Crew:
-    """The team of two whose boss asks for a wood; members do nothing before `begin`."""
+    """The team of two whose boss asks for a wood; a member does nothing before it has read `BEGIN`.
+
+    What else wakes it, such as a reminder of its open assignment, may come before or after that.
+    """
 
     def __init__(self) -> None:
-        self.begin = False
         self.read: list[str] = []
 
     def __call__(self, request: ChatRequest) -> ChatAnswer:
         """Answer as the agent that is asked, and keep what it read last."""
         last = request.messages[-1].content
         self.read.append(last)
-        if request.role == "member" and not (self.begin and "a person who watches" not in last):
+        begun = any(BEGIN in message.content for message in request.messages)
+        if request.role == "member" and not (begun and "a person who watches" not in last):
             name = View(request).name
             path, content = PARTS[name]
-            if self.begin:
+            if begun:
                 return call(("write_file", {"path": path, "content": content}))
             return say(f"Noted by {name}." if "a person who watches" in last else "I wait.")
         called = {made.name for message in request.messages for made in message.tool_calls}
@@ -105,9 +111,8 @@ async def test_three_people_of_different_roles_and_a_restart(start: Start) -> No
         late = await ben.send(place, "Oak after all", reply_to=question)
         await marked(product, late, "📨")  # the question is closed: it goes to who asked
         await post_with(product, "It will be done.")  # read alone, not with what is submitted next
-        crew.begin = True
         for name in ("Ada", "Bo"):
-            await ben.send(place, f"{name}, begin")
+            await ben.send(place, f"{name}, {BEGIN}")
         await ended(product)
         said = [str(message["content"]) for message in messages(product)]
     read = "\n".join(crew.read)
