@@ -1124,6 +1124,18 @@ async def test_a_task_shows_what_it_was_given(alone: Lab) -> None:
     assert await alone.engine().look.task(subject.task) == before and before.given.agents != 3
 
 
+async def test_an_agent_is_shown_once_with_its_own_budget(alone: Lab) -> None:
+    """Budgets of colleagues are shown with those."""
+    subject = alone.trio().subject
+    shown = await alone.engine().look.agents(subject.task)
+    owners = sa.select(BUDGETS.c.agent_id).where(
+        BUDGETS.c.task_id == subject.task, BUDGETS.c.agent_id.is_not(None)
+    )
+    own = set(alone.store.connection.execute(owners).scalars())
+    assert sorted(agent.id for agent in shown) == sorted(subject.agents.values()) and own
+    assert {agent.id for agent in shown if agent.budget is not None} == own
+
+
 # ---------------------------------------------------------------- reaching across by a number or name
 
 ACROSS: tuple[tuple[str, str, Callable[[Side, Side], dict[str, Any]]], ...] = (
