@@ -371,7 +371,7 @@ class TurnRunner:
         outages = iter(OUTAGES_S)
         for attempt in range(STALE_TRIES):
             try:
-                return await self._once_there(turn, answer, started, outages, careful=attempt > 0)
+                return await self._act_when_reachable(turn, answer, started, outages, careful=attempt > 0)
             except InboxChanged:
                 now = self._parts.clock.now()
                 await self._parts.db.write(partial(spend_dropped, turn=turn, answer=answer, now=now))
@@ -388,7 +388,7 @@ class TurnRunner:
         log.warning("agent %s: others kept committing first; its answer is dropped", turn.facts.agent.id)
         return await self._commit_or_leave(turn, nothing_done(turn, answer, started, self._parts.clock.now()))
 
-    async def _once_there(
+    async def _act_when_reachable(
         self, turn: Turn, answer: ChatAnswer, started: float, outages: Iterator[float], *, careful: bool
     ) -> bool:
         """Act and commit; wait for `outages` while the database cannot be reached."""

@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from engine.errors import StorageFull
-from engine.store.driver_errors import FULL, PATIENCE, DiskSpace, plain_error
+from engine.store.driver_errors import FULL, PATIENCE, DiskSpace, is_disconnect, plain_error
 from engine.store.prepared import Prepared, to_the_end
 
 T = TypeVar("T")
@@ -134,9 +134,7 @@ def _may_repeat(error: DBAPIError | psycopg.Error) -> bool:
     Work is repeatable and its keys are deterministic, so even a commit whose response was lost is safe.
     """
     origin = error.orig if isinstance(error, DBAPIError) else error
-    lost = isinstance(error, DBAPIError) and error.connection_invalidated
-    lost = lost or (isinstance(origin, psycopg.OperationalError) and origin.sqlstate is None)
-    return getattr(origin, "sqlstate", "") in ("40P01", "40001") or lost
+    return getattr(origin, "sqlstate", "") in ("40P01", "40001") or is_disconnect(error)
 
 
 def _named(error: DBAPIError | psycopg.Error, url: str) -> Exception:

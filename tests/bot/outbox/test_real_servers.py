@@ -137,7 +137,7 @@ async def test_slow_mode_in_a_place(stage: Stage) -> None:
 
 
 async def test_a_place_that_is_hidden_from_the_bot(stage: Stage) -> None:
-    """Its webhook speaks on, after a restart too; nothing is made anew."""
+    """Its webhook speaks on, after a restart too; nothing is made a second time."""
     _, boss = await begun(stage)
     you, before = stage.local.you, {c["id"] for c in stage.local.you.channels()}
     await you.overwrite(you.channel("root"), you.bot_role, deny=["view_channel"])
