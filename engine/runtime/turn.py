@@ -371,7 +371,8 @@ class TurnRunner:
         outages = iter(OUTAGES_S)
         for attempt in range(STALE_TRIES):
             try:
-                return await self._act_when_reachable(turn, answer, started, outages, careful=attempt > 0)
+                outcome = await self._act_when_reachable(turn, answer, started, outages, careful=attempt > 0)
+                return await self._commit(turn, outcome)
             except InboxChanged:
                 now = self._parts.clock.now()
                 await self._parts.db.write(partial(spend_dropped, turn=turn, answer=answer, now=now))
@@ -390,8 +391,11 @@ class TurnRunner:
 
     async def _act_when_reachable(
         self, turn: Turn, answer: ChatAnswer, started: float, outages: Iterator[float], *, careful: bool
-    ) -> bool:
-        """Act and commit; wait for `outages` while the database cannot be reached."""
+    ) -> StepOutcome:
+        """Return what the answer comes to; wait for `outages` while the database cannot be reached.
+
+        Not for the commit: one whose response was lost may have happened, which the next load finds out.
+        """
         while True:
             context = ToolContext(
                 facts=turn.facts,
@@ -410,8 +414,7 @@ class TurnRunner:
                 careful=careful,
             )
             try:
-                outcome = await act(turn, answer, context, started, self._parts.clock)
-                return await self._commit(turn, outcome)
+                return await act(turn, answer, context, started, self._parts.clock)
             except Exception as error:
                 wait = next(outages, None) if is_disconnect(error) else None
                 if wait is None:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import psycopg
 import pytest
+import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from engine.commands import StartTask
+from engine.domain.effects import StepOutcome
+from engine.domain.state import Turn
 from engine.llm.scripted import call
 from engine.ports import ChatAnswer, ChatRequest
 from engine.runtime import turn
+from engine.store.core import STEPS
 from engine.store.driver_errors import is_disconnect
 from engine.tools import files
 from engine.tools.base import FileNow
@@ -54,3 +58,33 @@ def test_what_cannot_work_later_is_no_outage() -> None:
     assert is_disconnect(psycopg.errors.ConnectionFailure())
     for other in (psycopg.errors.UndefinedColumn(), psycopg.errors.DiskFull(), ValueError(), OSError()):
         assert not is_disconnect(other)
+
+
+async def test_a_commit_whose_answer_was_lost_is_booked_once(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The step stands, and its cost is counted once, though it is acted on again."""
+    lost: list[str] = []
+    commit = turn.TurnRunner._commit
+
+    def script(request: ChatRequest) -> ChatAnswer:
+        if request.messages[-1].role != "tool":
+            return call(("write_file", {"path": "a.txt", "content": "kept"}))
+        return call(("finish", {"report": "done"}))
+
+    async def breaks(runner: turn.TurnRunner, loaded: Turn, outcome: StepOutcome) -> bool:
+        again = await commit(runner, loaded, outcome)
+        if not lost:
+            lost.append("the answer to the commit")
+            raise psycopg.OperationalError("the connection is closed")
+        return again
+
+    monkeypatch.setattr(turn, "OUTAGES_S", (0.0,))
+    monkeypatch.setattr(turn.TurnRunner, "_commit", breaks)
+    engine = await world.start(script)
+    task = await engine.handle(StartTask("g", "me", "here", attended=False))
+    await ended(engine, task)
+    view = await engine.look.task(task)
+    steps = await world.rows(sa.select(STEPS.c.prompt_tokens, STEPS.c.completion_tokens))
+    assert lost and view.spend.calls == len(steps) == 2
+    assert view.spend.prompt_tokens == sum(row.prompt_tokens for row in steps)
