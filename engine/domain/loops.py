@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from operator import eq
 
 from engine.domain.source import suffix_of
 
@@ -74,7 +75,15 @@ def _periods(length: int, longest: int, rule: _Rule) -> Iterator[int]:
     yield from range(1, min(longest, length // rule.times) + 1)
 
 
+def _repeats_enough(parts: Sequence[str], period: int, rule: _Rule) -> bool:
+    """Return whether as many parts equal the one a period before as a loop has, wherever they stand."""
+    same: int = sum(map(eq, parts[period:], parts))
+    return same >= period * (rule.times - 1)
+
+
 def _loops_by(parts: Sequence[str], period: int, rule: _Rule) -> bool:
+    if not _repeats_enough(parts, period, rule):
+        return False
     same = chars = 0
     for at in range(period, len(parts)):
         if parts[at] == parts[at - period]:
@@ -94,6 +103,8 @@ def _stammers(text: str) -> bool:
     """Return whether the same few words stand one after another, without a sentence's end."""
     words = text.split()
     for period in _periods(len(words), WORD_PERIOD, _UTTERED):
+        if not _repeats_enough(words, period, _UTTERED):
+            continue
         same = chars = 0
         for at in range(period, len(words)):
             alike = words[at] == words[at - period]
