@@ -30,6 +30,7 @@ from engine.budget.month_caps import (
     resume_with_room,
     warn_months,
 )
+from engine.budget.prices import book_price
 from engine.budget.settlement import spend_lost
 from engine.connectors.approved import answered, claim, lost
 from engine.connectors.ledger import NewCall, begin
@@ -689,6 +690,16 @@ ENGINE_ACTS = (
         task_is(state="paused", paused_for="month"),
     ),
     by_engine(
+        "a server's month has room again",
+        lambda db, s: resume_with_room(db, paused_for_month(db, s.space), "cap_raised", NOW),
+        task_is(state="paused", paused_for="month"),
+        others_have(TASKS, state="paused", paused_for="month"),
+    ),
+    by_engine(
+        "book the price of a call",
+        lambda db, s: book_price(db, s.task, [s.budgets["own"]], "shop", 5, NOW),
+    ),
+    by_engine(
         "what a crash left of a month",
         lambda db, s: release_stale(db, NOW),
         task_is(state="done", ended_at=NOW - 4_000),
@@ -702,10 +713,18 @@ ENGINE_ACTS = (
         put(REPEATS, lambda s: REPEATS.c.id == s.repeat, next_at=NOW - 1),
         task_is(state="done"),
     ),
-    by_engine(
-        "a repeat's last run goes on",
-        lambda db, s: start_due(db, s.repeat, NOW),
-        put(REPEATS, lambda s: REPEATS.c.id == s.repeat, next_at=NOW - 1),
+    *(
+        replace(
+            by_engine(
+                f"a repeat whose last run {'ended' if ended else 'goes on'}",
+                lambda db, s: start_due(db, s.repeat, NOW),
+                put(REPEATS, lambda s: REPEATS.c.id == s.repeat, next_at=NOW - 1, skipped=0),
+                task_is(state="done" if ended else "running"),
+                others_have(TASKS, state="running" if ended else "done"),
+            ),
+            then=is_now(REPEATS.c.skipped, 0 if ended else 1, lambda side: side.repeat),
+        )
+        for ended in (True, False)
     ),
     by_engine(
         "a repeat is paused",

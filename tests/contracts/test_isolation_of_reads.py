@@ -49,6 +49,7 @@ from engine.store.core import (
     dumps,
 )
 from engine.store.gates import answers_to
+from engine.store.memory import RecallQuery, _old_steps
 from engine.store.model_calls import note_sent
 from engine.store.packages import asked_of
 from engine.store.protected import count_open, request_of
@@ -191,6 +192,10 @@ READS: dict[str, tuple[tuple[sa.Table, ...], Callable[[Connection, Side], object
     "words in work": ((STEPS,), lambda c, s: open_messages(c, s.task)),
     "who wrote lately": ((REVISIONS,), lambda c, s: snapshot._written(c, s.task, NOW - 900)),
     "who talked": ((MESSAGES,), lambda c, s: snapshot._messages(c, s.task)),
+    "steps that were summed up": (
+        (STEPS,),
+        of_agents(lambda c, agent: _old_steps(c, ["read_file"], RecallQuery(-1, agent, "", "", upto=LATER))),
+    ),
     "answers of a lane": ((STEPS,), lambda c, s: refused_so_far(c, s.task, LANE, "other").answered),
 }
 
@@ -221,6 +226,7 @@ GIVEN: dict[str, tuple[tuple[sa.Table, dict[str, object]], ...]] = {
     "words read": QUIETLY,
     "steps without an answer": QUIETLY,
     "lines that were shown": ((STEPS, {"calls_json": dumps([("1", "read_file", "{}", "", SHOWN)])}),),
+    "steps that were summed up": ((STEPS, {"calls_json": dumps([("1", "read_file", "{}", "", SHOWN)])}),),
     "refusals": ((STEPS, {"ended_at": NOW - 900}),),
     "refusals of a lane": ((STEPS, {"ended_at": NOW - 900}),),
 }

@@ -16,7 +16,7 @@ from bot.outbox.post import OutgoingMessage, Post, load_post
 from bot.outbox.projector import _StoredContext, project_all
 from bot.outbox.transcripts import Transcripts
 from bot.places.records import MadePlace, PlaceRecords, WebhookRecord
-from bot.storage.guild_settings import BotRecords
+from bot.storage.guild_settings import BotRecords, FollowMode
 from bot.storage.tables import BOT_METADATA, deliveries, groups, made_places, outbox
 from bot.storage.tables import tasks as task_rows
 from engine import events as ev
@@ -241,6 +241,21 @@ async def test_a_read_shows_one_task(name: str) -> None:
         seen.append(await READS[name](database))
         await database.close()
     assert seen[0] and seen[0] == seen[1]
+
+
+async def test_a_person_follows_each_task_as_they_chose_for_it() -> None:
+    """What they chose for others says nothing, when it is read and when a question pings its owner."""
+    database = await world()
+    records = BotRecords(database)
+    modes: dict[int, FollowMode] = {BEFORE: "all", SUBJECT: "off", AFTER: "answers"}
+    await database.write(lambda c: c.execute(task_rows.update().values(owner_id=7)))
+    for task, mode in modes.items():
+        await records.follow(task, 7, mode)
+    for task, mode in modes.items():
+        assert await records.follow_mode(task, 7) == mode
+        info = await database.read(lambda c, t=task: _StoredContext(c).task(t))  # type: ignore[misc]
+        assert info is not None and info.owner_notified == (mode != "off")
+    await database.close()
 
 
 async def test_a_notice_links_to_a_message_of_its_own_task() -> None:
