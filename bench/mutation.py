@@ -45,6 +45,7 @@ COPIED = (
     "pyproject.toml",
     "alembic.ini",
     "README.md",
+    "docs",
 )
 NOT_DRAWN = ("bot/local", "bot/texts", "engine/llm/local", "bot/pictures")
 SCOPE = re.compile(r"\.c\.(task_id|group_id|agent_id|space|guild_id)\s*==|(TASKS|AGENTS|tasks)\.c\.id\s*==")
