@@ -1185,6 +1185,16 @@ def test_no_step_changes_an_assignment_of_another_task(lab: Lab, state: str) -> 
             lab.store.write_now(lambda db, e=effect: _commit(lab, db, trio.subject, "ada", e))  # type: ignore[misc]
 
 
+@pytest.mark.parametrize("which", ["submitted", "closed"])
+def test_the_text_of_an_assignment_changes_only_while_it_is_open(lab: Lab, which: str) -> None:
+    """It was handed in or closed since the change was staged: the commit refuses it."""
+    subject = lab.trio().subject
+    change = fx.AmendAssignment(subject.work[which], "t", "new text", "", (), "asked")
+    lab.store.write_now(lambda db: db.execute(ASSIGNMENTS.update().values(giver_id=subject.boss)))
+    with pytest.raises(Stale):
+        lab.store.write_now(lambda db: _commit(lab, db, subject, "boss", change))
+
+
 async def test_no_cap_reaches_an_agent_of_another_task(lab: Lab) -> None:
     """A cap names task and agent: they have to belong together."""
     trio = lab.trio()

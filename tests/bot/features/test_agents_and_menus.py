@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import zipfile
@@ -9,11 +10,15 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from bot.discord.windows import joined_parts
 from bot.features.agents.windows import edit_window
 from bot.features.files import delivery
 from bot.features.files.text import blame_text, content_text
+from bot.outbox.ledger import Delivery, MessageLocation
+from bot.outbox.post import OutgoingMessage
+from bot.storage import tables
 from engine.commands import (
     DismissAgent,
     EditAgent,
@@ -170,6 +175,20 @@ async def test_the_menu_inspects_explains_and_pauses(stage: Stage) -> None:
     assert shown.modal["title"] == "To Ada"
     await stage.boss.context_menu(task.room, "Pause this agent", words)
     assert isinstance(stage.engine.commands[-1], PauseAgent)
+
+
+async def test_the_menu_on_a_message_whose_id_is_not_stored_yet(stage: Stage) -> None:
+    """Discord shows a message to people before that: the menu waits for it."""
+    task, ada = await crew(stage)
+    words = await stage.posted(task.room, ada)
+    sending = tables.deliveries.update().values(state="sending", message_id=0)
+    await stage.database.write(lambda c: c.execute(sending))
+    number = await stage.database.read(lambda c: c.execute(select(tables.deliveries.c.id)).scalar_one())
+    asking = asyncio.ensure_future(stage.boss.context_menu(task.room, "Why?", words))
+    await asyncio.sleep(0.05)
+    here = MessageLocation(task.room.id, words.id)
+    await stage.ledger.sent(Delivery(number, words.id, 0, OutgoingMessage(task.id, 0, "", "", "")), here)
+    assert "Be Ada." in (await asking).response.content
 
 
 async def test_the_menu_on_a_rollup_asks_which_agent(stage: Stage) -> None:

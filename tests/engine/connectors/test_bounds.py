@@ -57,7 +57,14 @@ async def test_a_program_that_writes_without_a_bound_is_stopped_and_said_to_be_a
 
 @pytest.mark.parametrize(
     ("sizes", "whole"),
-    [([99_999] * 3, True), ([1, 170_000], False), ([170_000], False), ([5] * 90_000, True)],
+    [
+        ([99_999] * 3, True),
+        ([100_000] * 2, True),
+        ([100_001], False),
+        ([1, 170_000], False),
+        ([170_000], False),
+        ([5] * 90_000, True),
+    ],
 )
 def test_a_line_is_passed_on_up_to_its_bound(tmp_path: Path, sizes: list[int], whole: bool) -> None:
     """What is within the bound arrives as it was; of what is not, nothing is kept."""
