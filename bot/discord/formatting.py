@@ -91,7 +91,16 @@ def bare(text: str, limit: int) -> str:
 
 def escape(text: str) -> str:
     """Escape foreign text: Markdown is shown as typed, mentions have no effect."""
-    return discord.utils.escape_mentions(discord.utils.escape_markdown(text)).replace("<", f"<{INVISIBLE}")
+    return discord.utils.escape_mentions(escape_marks(text)).replace("<", f"<{INVISIBLE}")
+
+
+def escape_marks(text: str) -> str:
+    """Return text whose Markdown is shown as typed.
+
+    The library takes all from the first bracket of a line to its last parenthesis for one link, and leaves
+    the links and marks in between as they are; so no link reaches it whole.
+    """
+    return "]\\(".join(map(discord.utils.escape_markdown, text.split("](")))
 
 
 _ADDRESS = r"[a-z][a-z0-9+.-]*:[^\s<>()]*(?:\([^\s<>()]*\)[^\s<>()]*)*"

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 
 import discord
 
+from bot.discord.formatting import escape_marks
 from bot.discord.limits import FILE_BYTES
 from bot.outbox.forms import FORMS, Form, in_form, next_form, safe_name
 from bot.outbox.ledger import Delivery, Ledger, MessageLocation
@@ -228,9 +229,7 @@ class Posting:
 def _instead_of(view: discord.ui.View) -> str:
     """Return the line that says how to answer without the buttons of `view`."""
     labels = [item.label for item in view.children if isinstance(item, discord.ui.Button) and item.label]
-    return wording.NO_BUTTONS.format(
-        labels=excerpt(discord.utils.escape_markdown(" · ".join(labels)), LABELS)
-    )
+    return wording.NO_BUTTONS.format(labels=excerpt(escape_marks(" · ".join(labels)), LABELS))
 
 
 def _names(paths: list[str]) -> str:

@@ -14,13 +14,37 @@ from bot.app.instance_lock import AlreadyRunning, InstanceLock, Lease, hold_inst
 from bot.app.settings import BotSettings
 from bot.discord.access import GuildRules, Person, Right, may, without_role
 from bot.discord.attachments import free_path
-from bot.discord.formatting import bar, dollars, fenced, plain, safe_name, size, span, without_previews
+from bot.discord.formatting import (
+    bar,
+    dollars,
+    escape,
+    fenced,
+    plain,
+    safe_name,
+    size,
+    span,
+    without_previews,
+)
 from bot.discord.identities import guild_of, owner_id, space_of
 from bot.discord.windows import typed
 from bot.features.tasks.log_lines import LINES, log_line
 from engine import events
 from tests.fakes.engine import FakeEngine
 from tests.fakes.inline_database import InlineDatabase
+
+
+@given(
+    st.lists(
+        st.sampled_from(["[", "](", ")", "https://a.example/b", "**", "`", "\\", "||", "x ", "_"]),
+        max_size=12,
+    )
+)
+def test_no_link_and_no_mark_in_foreign_text_is_left(parts: list[str]) -> None:
+    """Neither between two links of a line nor after them: what stands there is shown as typed."""
+    shown = escape("".join(parts))
+    assert "](" not in shown
+    words = re.sub(r"https?://[^\s<]+[^<.,:;\"'\]\s]", "", shown)
+    assert not re.search(r"[*`|_]", re.sub(r"\\.", "", words))
 
 
 @given(st.text(max_size=300), st.integers(1, 200))
