@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bot import texts
-from bot.discord.formatting import plain
+from bot.discord.formatting import bare, plain
 from bot.storage.guild_settings import FollowMode
 from engine import events as e
 
@@ -21,7 +21,8 @@ def news(body: e.EventBody) -> tuple[str, tuple[FollowMode, ...]] | None:
 def _urgent(body: e.EventBody) -> str | None:
     match body:
         case e.GateRaised():
-            return texts.NEWS_GATE.format(name=plain(body.name, 60), question=plain(body.question, 200))
+            form = texts.NEWS_GATE if body.name else texts.NEWS_GATE_UNNAMED
+            return form.format(name=plain(body.name, 60), question=bare(body.question, 200))
         case e.TaskEnded():
             state = texts.UNFINISHED if body.basis == "unfinished" else texts.STATE[body.state]
             return texts.NEWS_END.format(id=body.task_id, state=state)
@@ -39,7 +40,7 @@ def _progress(body: e.EventBody) -> str | None:
         case e.AssignmentChanged() if body.state == "accepted":
             return texts.NEWS_ACCEPTED.format(name=plain(body.assignee, 60), title=plain(body.title, 120))
         case e.Audited():
-            return texts.NEWS_AUDIT.format(round=body.round, verdict=body.verdict)
+            return texts.NEWS_AUDIT.format(round=body.round, verdict=texts.AUDIT_VERDICT[body.verdict])
     return None
 
 

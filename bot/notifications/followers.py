@@ -1,20 +1,21 @@
-"""Build pings to followers as posts (pure): one line that mentions followers with a matching mode.
+"""Build pings to followers as posts (pure): one line, then mentions of followers with a matching mode.
 
 Gate and end messages already mention the owner, who is therefore not mentioned again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 from bot.discord.formatting import cut
 from bot.notifications.follow_news import news
 from bot.outbox.post import Lane, Post
 from engine.events import CapReached, Event, GateRaised, TaskEnded
 
-MOST_MENTIONS = 40
 LINE = 900
+ROOM, MENTION = 1_800, 24
+"""Characters of one post, and of one mention at most: who finds no room in a post is mentioned in another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,24 +26,28 @@ class Followers:
     everything: tuple[int, ...] = ()
 
 
-def ping(event: Event, group_id: int, owner_id: int, followers_of: Callable[[int], Followers]) -> Post | None:
-    """Return the ping for an event in the place of `group_id` (the root group), None if nobody follows it."""
+def pings(
+    event: Event, group_id: int, owner_id: int, followers_of: Callable[[int], Followers]
+) -> tuple[Post, ...]:
+    """Return the pings for an event in the place of `group_id`, the root group; none if nobody follows it."""
     told = news(event.body)
     if told is None:
-        return None
-    line, modes = told
+        return ()
+    line, modes = cut(told[0], LINE), told[1]
     task_id = event.body.task_id
     followers = followers_of(task_id)
     people = set(followers.everything) | set(followers.answers if "answers" in modes else ())
     if isinstance(event.body, GateRaised | TaskEnded):
         people.discard(owner_id)
-    if not people:
-        return None
-    chosen = tuple(sorted(people)[:MOST_MENTIONS])
-    mentions = " ".join(f"<@{person}>" for person in chosen)
-    text = f"{cut(line, LINE)}\n-# {mentions}"
     lane = Lane.STATUS if _urgent(event) else Lane.CHATTER
-    return Post(task_id, group_id, event.seq, "ping", lane, text, silent=False, pings=chosen)
+    post = Post(task_id, group_id, event.seq, "ping", lane, line, silent=False)
+    in_order, most = sorted(people), (ROOM - len(line)) // MENTION
+    chosen = [tuple(in_order[at : at + most]) for at in range(0, len(in_order), most)]
+    return tuple(replace(post, text=f"{line}\n-# {_mentions(some)}", pings=some) for some in chosen)
+
+
+def _mentions(people: Sequence[int]) -> str:
+    return " ".join(f"<@{person}>" for person in people)
 
 
 def _urgent(event: Event) -> bool:

@@ -17,7 +17,7 @@ from typing import Any, Protocol
 from bot import texts
 from bot.discord.formatting import bare, capitalised, cut, dollars, fenced, many, plain, without_previews
 from bot.discord.identities import guild_of, owner_id
-from bot.notifications.followers import Followers, ping
+from bot.notifications.followers import Followers, pings
 from bot.notifications.gate_reminder import Asked, Watchers, reminder
 from bot.notifications.month_budget import month_reached
 from bot.notifications.repeat_pause import repeat_paused
@@ -133,8 +133,7 @@ def render(event: ev.Event, scene: RenderContext) -> tuple[Post, ...]:
     posts = make(event.body, _Frame(event.seq, task, scene)) if make is not None else []
     if task.demonstration:
         posts = _labelled(event.body, posts)
-    told = ping(event, task.root_group_id, task.owner_id, scene.followers)
-    return (*posts, told) if told is not None else tuple(posts)
+    return (*posts, *pings(event, task.root_group_id, task.owner_id, scene.followers))
 
 
 def _labelled(body: ev.EventBody, posts: Sequence[Post]) -> list[Post]:

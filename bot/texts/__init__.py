@@ -146,13 +146,18 @@ FOLLOW_SET = {
     "all": "You will be notified about all progress in task #{id}.",
 }
 FOLLOW_AGAIN = "Press again for the next setting."
-NEWS_GATE = "❓ **{name}** asks: {question}"
+NEWS_GATE, NEWS_GATE_UNNAMED = "❓ **{name}** asks: {question}", "❓ {question}"
 NEWS_END = "🏁 Task #{id}: {state}"
 NEWS_CAP = "💰 {percent}% of the cap on {cap} is used."
 NEWS_SUBTREE_CAP = "💰 {percent}% of the cap on {cap} of {name} is used."
 NEWS_GROUP = "🏠 Group **{name}** was formed."
 NEWS_ACCEPTED = "✅ Accepted from **{name}**: {title}"
 NEWS_AUDIT = "🔍 Audit {round}: {verdict}."
+AUDIT_VERDICT = {
+    "accepted": "accepted",
+    "rejected": "rejected",
+    "ran": "the program runs, its correctness was not judged",
+}
 FORGOTTEN = "Permanently deleted: {text}"
 NO_MEMORIES = "There are no memories of this server yet. What tasks learn is stored here."
 NO_TASKS = "There are no tasks in this server yet. Start one with `/task new`."

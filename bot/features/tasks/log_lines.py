@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from bot.discord.formatting import bare, capitalised, many, plain, size
+from bot.texts import AUDIT_VERDICT
 from bot.texts.gates import answer_text
 from engine import events as e
 
@@ -139,7 +140,7 @@ def _waiting(body: e.ModelWaiting) -> str:
 
 
 def _audited(body: e.Audited) -> str:
-    return f"🔍 Audit {body.round}: {body.verdict}"
+    return f"🔍 Audit {body.round}: {AUDIT_VERDICT[body.verdict]}"
 
 
 def _task(body: e.TaskChanged, by_name: str = "") -> str:
