@@ -47,7 +47,7 @@ def cron_of(choice: RepeatChoice) -> str:
 def in_words(cron: str, zone: str) -> str:
     """Return a plain cron expression in words ("every Monday at 09:00 (Europe/Berlin)"), others unchanged."""
     found = _PLAIN.fullmatch(cron)
-    if found is None:
+    if found is None or (found[3] != "*" and found[4] != "*"):  # with both, either day is a start
         return texts.REPEAT_CRON.format(cron=cron, zone=zone)
     minute, hour, day, weekday = found.groups()
     if day != "*":

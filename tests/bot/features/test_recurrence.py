@@ -17,6 +17,7 @@ from engine.domain.recurrence import Recurrence
         (RepeatChoice("working day", "7:05"), "5 7 * * 1-5", "every weekday at 07:05 (UTC)"),
         (RepeatChoice("week", "18.30", "Sunday"), "30 18 * * 0", "every Sunday at 18:30 (UTC)"),
         (RepeatChoice("month", "23:59"), "59 23 1 * *", "on day 1 of each month at 23:59 (UTC)"),
+        (RepeatChoice(cron="30 9 1 * 1"), "30 9 1 * 1", "at `30 9 1 * 1` (UTC)"),
         (RepeatChoice(cron=" 0 */6 * * 1,4 "), "0 */6 * * 1,4", "at `0 */6 * * 1,4` (UTC)"),
     ],
 )
