@@ -17,8 +17,8 @@ from bot.features.tasks.new import goal_typed
 
 ALL: Mapping[str, SubmitHandler] = {**WINDOWS, "goal": goal_typed}
 
-WORDS = frozenset({"goal", "say", "edit", "gate"})
-"""Windows in which people write at length."""
+WORDS: Mapping[str, str] = {"goal": "goal", "say": "text", "edit": "text", "gate": "text", "continue": "text"}
+"""Windows in which people write at length, and how the names of the inputs for that begin."""
 
 
 class WindowsCog(commands.Cog):
@@ -41,5 +41,7 @@ class WindowsCog(commands.Cog):
 
 def _given_back(kind: str, values: Mapping[str, str]) -> list[discord.File]:
     """What was typed, as a file: a window that is refused would lose it."""
-    words = "\n".join(text for text in values.values() if text)
-    return [discord.File(BytesIO(words.encode()), f"{kind}.txt")] if kind in WORDS and words else []
+    if kind not in WORDS:
+        return []
+    words = "\n".join(text for name, text in values.items() if text and name.startswith(WORDS[kind]))
+    return [discord.File(BytesIO(words.encode()), f"{kind}.txt")] if words else []

@@ -204,6 +204,19 @@ async def test_a_window_continues_with_other_caps_and_words(stage: Stage) -> Non
     assert stage.engine.world.notes[-1].command.text == "Shorter, please."
 
 
+async def test_words_of_a_refused_continuation_come_back(stage: Stage) -> None:
+    """A wrong number costs nobody the words written beside it."""
+    task, _, _ = await crew(stage)
+    stage.engine.end(task.id)
+    opened = await stage.boss.slash(task.room, "task continue")
+    values = {"text": "Shorter, please.", "dollars": "a few", "tokens": "90000", "minutes": "20"}
+    sent = await stage.boss.submit_modal(opened, values)
+    assert "A budget must be" in sent.response.content
+    (kept,) = sent.response.attachments
+    assert kept.filename == "continue.txt" and await kept.read() == b"Shorter, please."
+    assert not stage.engine.world.notes
+
+
 async def test_edits_and_deletions_of_unread_messages_are_honoured(stage: Stage) -> None:
     """The agent reads the newest words, or none; the name in front is not part of them."""
     task, ada, _ = await crew(stage)
