@@ -18,7 +18,7 @@ from bot.discord.reporting_item import ReportingItem
 from bot.discord.windows import TextField, window
 from bot.features.agents.saying import say
 from bot.features.tasks.actions import above, left_here, quota_here, with_left
-from bot.features.tasks.cap_fields import caps_of
+from bot.features.tasks.cap_fields import cap_field, caps_of
 from bot.texts import refusals
 from bot.texts import steering as words
 from engine.commands import ContinueTask, Limits
@@ -90,7 +90,7 @@ def continue_window(task: TaskView, limits: Limits) -> discord.ui.Modal:
         ("tokens", words.MODAL_CONTINUE_TOKENS, str(limits.tokens or "")),
         ("minutes", words.MODAL_CONTINUE_MINUTES, str(limits.minutes or "")),
     )
-    asks = [TextField(name, label, default, long=False, most=12) for name, label, default in numbers]
+    asks = [cap_field(name, label, default, required=True) for name, label, default in numbers]
     text = TextField("text", words.MODAL_CONTINUE_LABEL, required=False)
     return window(f"continue:{task.id}", words.MODAL_CONTINUE.format(id=task.id), text, *asks)
 
