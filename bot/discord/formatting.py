@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Sequence
 
 import discord
 
@@ -140,6 +141,16 @@ def _seen_whole(found: re.Match[str]) -> str:
 def cut(text: str, limit: int) -> str:
     """Return `text`, cut to `limit` characters with an ellipsis if longer."""
     return text if len(text) <= limit else text[: max(limit - 1, 0)].rstrip() + "…"
+
+
+def fitting(lines: Sequence[str], limit: int) -> list[str]:
+    """Return as many of the first lines as make a text of at most `limit` characters; at least one, cut."""
+    kept = [cut(line, limit) for line in lines[:1]]
+    for line in lines[1:]:
+        if len("\n".join([*kept, line])) > limit:
+            break
+        kept.append(line)
+    return kept
 
 
 def fenced(text: str, language: str = "", limit: int = 1800) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import Literal
 
 from discord import app_commands
@@ -11,7 +12,7 @@ from discord.ext import commands
 from bot import texts
 from bot.discord import autocomplete
 from bot.discord.context import Interaction, parts_of
-from bot.discord.formatting import many, plain
+from bot.discord.formatting import fitting, many, plain
 from bot.discord.interactions import answer, hold, require_view, visible_tasks
 from bot.discord.lookup import current_space, task_for
 from bot.features.tasks.card import CardModel, card_view, cost_text, state_of
@@ -24,6 +25,8 @@ from bot.features.tasks.waiting import load_waiting
 from engine.queries import TaskView
 
 LISTED, LOOKED_AT = 15, 100
+LIST_TEXT = 1_850
+"""Characters of the lines; with how to find more tasks it is less than a message holds."""
 
 
 def task_line(task: TaskView) -> str:
@@ -35,6 +38,12 @@ def task_line(task: TaskView) -> str:
     )
 
 
+def list_text(tasks: Sequence[TaskView]) -> str:
+    """Return the first tasks as lines that fit into a message, and how to find the others."""
+    lines = fitting([task_line(task) for task in tasks[:LISTED]], LIST_TEXT)
+    return "\n".join([*lines, texts.TASKS_MORE] if len(tasks) > len(lines) else lines)
+
+
 class TaskLook(commands.Cog):
     """The commands of the `/task` cog that show tasks."""
 
@@ -44,7 +53,7 @@ class TaskLook(commands.Cog):
         await hold(interaction)
         newest = await parts_of(interaction).engine.look.tasks(current_space(interaction), limit=LOOKED_AT)
         tasks = await visible_tasks(interaction, newest)
-        await answer(interaction, "\n".join(task_line(task) for task in tasks[:LISTED]) or texts.NO_TASKS)
+        await answer(interaction, list_text(tasks) or texts.NO_TASKS)
 
     @TASK.command(name="status", description=texts.CMD["task.status"])
     @app_commands.describe(task=texts.OPT["task"])

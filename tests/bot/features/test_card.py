@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from bot.features.tasks.card import CardModel, card_view, digest
 from bot.features.tasks.doing import now_text
+from bot.features.tasks.look import list_text
 from bot.features.tasks.questions import OpenQuestion
 from bot.features.tasks.tree import tree_text
 from bot.features.tasks.waiting import call_text, waiting_of
@@ -277,3 +278,13 @@ def test_next_move_edits_seldom_and_reposts_hourly() -> None:
     assert next_move(shown, "b", 1015.0, 15, 3600, True) == "edit"
     assert next_move(shown, "b", 4600.0, 15, 3600, True) == "post"
     assert next_move(shown, "b", 4600.0, 15, 3600, False) == "edit"
+
+
+def test_a_list_of_tasks_fits_into_a_message() -> None:
+    """Where prices are not known a line is longest; what is left out is said."""
+    task = replace(TASK, goal="g" * 200, spend=Spend(30_000, 900, 0, 90, 3, priced=False))
+    shown = list_text([replace(task, id=1_000 - n) for n in range(40)])
+    assert len(shown) <= 2_000 and shown.splitlines()[0].startswith("**#1000**")
+    assert "`/task status`" in shown.splitlines()[-1]
+    few = list_text([task] * 5)
+    assert len(few.splitlines()) == 5 and list_text([]) == ""
