@@ -29,6 +29,8 @@ COLOUR: dict[TaskState, int] = {
 LIVE = frozenset({"running", "paused"})
 TREE, TODO_SHOWN = 1800, 8
 """Characters of the tree and the boss's list together, and most items of the list."""
+TEXT = 4_000
+"""Characters of all texts of a card (Discord's rule); the tree takes what the others leave."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,12 +85,11 @@ def _blocks(model: CardModel) -> list[str]:
         head += f"\n{texts.DISK_FULL}"
     todo = _checklist(model)
     waiting = Waiting() if ended else model.waiting
-    tree = tree_text(agents, TREE - len(todo), waiting=waiting, model=model.task.model, ended=ended)
     numbers = "\n".join(part for part in (_numbers(model), waiting.usual) if part)
-    blocks = [part for part in (head, numbers, todo, tree) if part]
-    if model.lines:
-        blocks.append(cut("\n".join(f"-# {line}" for line in model.lines), 700))
-    return blocks
+    log = cut("\n".join(f"-# {line}" for line in model.lines), 700)
+    room = min(TREE, TEXT - len(head) - len(numbers) - len(log)) - len(todo)
+    tree = tree_text(agents, room, waiting=waiting, model=model.task.model, ended=ended)
+    return [part for part in (head, numbers, todo, tree, log) if part]
 
 
 def _checklist(model: CardModel) -> str:

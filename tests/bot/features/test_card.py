@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import discord
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -84,6 +85,22 @@ def test_cards_stay_within_discords_limits(count: int, words: str, lines: list[s
     assert len(list(view.walk_children())) <= 40
     assert sum(map(len, texts(view))) <= 4000
     assert "@everyone" not in "".join(texts(view))
+
+
+@pytest.mark.parametrize("count", [1, 12, 17, 24, 60])
+def test_a_live_card_with_everything_on_it_stays_within_discords_limits(count: int) -> None:
+    """Questions with links, a reason, a full disk, a long list, an assumed price: the tree takes less then."""
+    url = "https://discord.com/channels/1500000000000000001/1500000000000000002/1500000000000000003"
+    gates = [GateView(n, 7, 1, "question", "N" * 40, "w" * 300, ()) for n in range(5)]
+    agents = [replace(a, name=f"Agent {a.id} of the longest name there is"[:40]) for a in crowd(count)]
+    agents[0] = replace(agents[0], todo=tuple((f"{n} {'x' * 90}", "open") for n in range(9)))
+    unknown = Spend(30_000, 900, 0, 90, 3, priced=False)
+    task = replace(TASK, goal="a very long voyage " * 40, reason="r " * 100, title="t " * 30, spend=unknown)
+    task = replace(task, model="m" * 60, plan_minutes=40, boss_id=agents[0].id)
+    asked = tuple(OpenQuestion(gate, url) for gate in gates)
+    lines = tuple("y" * 140 for _ in range(5))
+    shown = texts(card_view(CardModel(task, tuple(agents), lines, no_room=True, questions=asked)))
+    assert sum(map(len, shown)) <= 4_000 and agents[0].name in "".join(shown)
 
 
 def test_590_agents_are_folded_to_what_matters() -> None:
