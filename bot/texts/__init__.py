@@ -386,6 +386,7 @@ CHOOSE_FILE = "Choose a file to view"
 FILES_HEAD = "**Files of task #{id}** · {count}, {size}"
 NEXT_FILES, FILES_BEFORE = "Next files", "Previous files"
 NOBODY_YET = "Only the boss so far."
+TREE_MORE = "… and {count} more lines; `/task tree picture:organisation` shows all agents"
 DISK_FULL = (
     "⚠️ Work is paused because the disk of the bot's machine is full. It resumes automatically once there is "
     "free space."

@@ -130,7 +130,7 @@ def _quoted(line: str) -> str:
 def _first(drawn: list[str], limit: int, lines: int) -> str:
     kept: list[str] = []
     for line in drawn[: lines - 1]:
-        if len("\n".join([*kept, line])) > limit - 40:
+        if len("\n".join([*kept, line])) > limit - len(texts.TREE_MORE):
             break
         kept.append(line)
-    return cut("\n".join([*kept, f"… {len(drawn) - len(kept)} more lines in `/task tree`"]), limit)
+    return cut("\n".join([*kept, texts.TREE_MORE.format(count=len(drawn) - len(kept))]), limit)

@@ -111,6 +111,19 @@ def test_590_agents_are_folded_to_what_matters() -> None:
     assert sum(folded) + len(shown.splitlines()) == 590
 
 
+def test_a_tree_that_does_not_fit_says_where_all_of_it_is() -> None:
+    """`/task tree` shows the same text: the rest is in its picture, not there again."""
+    boss = crowd(1)[0]
+    heads = [replace(boss, id=9 + n, name=f"Head {n}", head_id=boss.id, depth=1) for n in range(80)]
+    members = [replace(boss, id=head.id + 100, name="M", head_id=head.id, depth=2) for head in heads]
+    for limit in (600, 1900):
+        text = tree_text([boss, *heads, *members], limit, lines=60)
+        shown = text.splitlines()
+        assert len(text) <= limit and len(shown) <= 60
+        assert f"{81 - len(shown) + 1} more lines" in shown[-1]
+    assert "`/task tree picture:organisation`" in shown[-1]
+
+
 def test_nobody_works_or_waits_in_a_task_that_has_ended() -> None:
     """Its card counts agents and files, without marks of work and without what somebody waited for."""
     agents = [replace(agent, state="idle", waits_for=("Ada",)) for agent in crowd(40)]
