@@ -10,7 +10,7 @@ from bot.discord import autocomplete
 from bot.discord.access import Right, may
 from bot.discord.context import Interaction, parts_of
 from bot.discord.errors import ActionRefused
-from bot.discord.formatting import cut, plain
+from bot.discord.formatting import plain
 from bot.discord.identities import owner_id
 from bot.discord.interactions import answer, hold, requester, require_right
 from bot.discord.lookup import current_space
@@ -18,6 +18,7 @@ from bot.features.repeats.buttons import RepeatDraft, confirm_view, keep
 from bot.features.repeats.recurrence import Day, Every, RepeatChoice, cron_of, in_words, outlook
 from bot.features.tasks.actions import left_here, limits_of, require_start, with_left
 from bot.features.tasks.command_group import TASK
+from bot.features.tasks.pages import page_view
 from bot.texts import refusals
 from engine.commands import EndRepeat, Limits, ResumeRepeat
 from engine.domain import recurrence
@@ -30,13 +31,6 @@ REPEAT = app_commands.Group(name="repeat", description=texts.CMD["repeat"], pare
 def with_defaults(limits: Limits, usual: Limits) -> Limits:
     """Return the caps of each run: `limits`, with `usual` for those that are not set."""
     return Limits(**{name: getattr(limits, name) or getattr(usual, name) for name in Limits.__slots__})
-
-
-def next_of(one: RepeatView) -> str:
-    """Return the text of the next start, or why the repeating task is paused."""
-    if one.paused_at is not None:
-        return texts.REPEAT_HELD.format(why=one.paused_why)
-    return texts.REPEAT_NEXT.format(at=int(one.next_at))
 
 
 async def meant(interaction: Interaction, repeat: str) -> RepeatView:
@@ -87,23 +81,10 @@ class TaskRepeat(commands.Cog):
 
     @REPEAT.command(name="list", description=texts.CMD["repeat.list"])
     async def repeat_list(self, interaction: Interaction) -> None:
-        """List the next start, number of runs and caps of each repeating task."""
+        """Show the repeating tasks in pages, the next to start first."""
         await hold(interaction)
-        await require_right(interaction, Right.START)
-        lines = [
-            texts.REPEAT_LINE.format(
-                id=one.id,
-                goal=plain(one.goal, 80),
-                when=in_words(one.cron, one.zone),
-                next=next_of(one),
-                runs=one.runs,
-                skipped=texts.REPEAT_SKIPPED.format(count=one.skipped) if one.skipped else "",
-                last=texts.REPEAT_LAST.format(id=one.last_task_id) if one.last_task_id else "",
-                caps=texts.caps(Limits(cost_micros=one.limits.cost_micros, tokens=one.limits.tokens)),
-            )
-            for one in await parts_of(interaction).engine.look.repeats(current_space(interaction))
-        ]
-        await answer(interaction, cut("\n".join(lines), 2000) or texts.NO_REPEATS)
+        text, view = await page_view(interaction, "repeats", 0, 0)
+        await answer(interaction, text, view=view)
 
     @REPEAT.command(name="resume", description=texts.CMD["repeat.resume"])
     @app_commands.describe(repeat=texts.OPT["repeat"])

@@ -1,4 +1,4 @@
-"""Pages to turn: logs, memories, the audit trail.
+"""Pages to turn: logs, memories, repeating tasks, the audit trail.
 
 Which page of what is in the button's id, so a restart loses nothing.
 """
@@ -19,6 +19,7 @@ from bot.discord.interactions import acknowledge, require_right, require_view
 from bot.discord.lookup import current_space, task_by_id
 from bot.discord.reporting_item import ReportingItem
 from bot.features.audit.pages import newest_page
+from bot.features.repeats.listing import repeats_page
 
 LOG_LINES = 15
 MEMORIES_A_PAGE = 9
@@ -27,12 +28,13 @@ MEMORIES_A_PAGE = 9
 class PageButton(
     ReportingItem,
     discord.ui.DynamicItem[discord.ui.Button[Any]],
-    template=r"page:(?P<kind>log|memories|audit):(?P<of>\d{1,12}):(?P<page>\d{1,6}):(?P<way>older|newer)",
+    template=r"page:(?P<kind>log|memories|repeats|audit):(?P<of>\d{1,12}):(?P<page>\d{1,6}):(?P<way>older|newer)",
 ):
     """`page:<kind>:<task id>:<page>:<way>`."""
 
     def __init__(self, kind: str, of: int, page: int, way: str) -> None:
-        label = texts.BUTTON["earlier" if way == "older" else "later"]
+        older, newer = ("after", "before") if kind == "repeats" else ("earlier", "later")  # those have no age
+        label = texts.BUTTON[older if way == "older" else newer]
         super().__init__(discord.ui.Button(label=label, custom_id=f"page:{kind}:{of}:{page}:{way}"))
         self.kind, self.of, self.page = kind, of, page
 
@@ -79,4 +81,9 @@ async def _memories(interaction: Interaction, _of: int, page: int) -> tuple[str,
 
 
 Page = Callable[[Interaction, int, int], Awaitable[tuple[str, bool]]]
-KINDS: Mapping[str, Page] = {"log": _log, "memories": _memories, "audit": newest_page}
+KINDS: Mapping[str, Page] = {
+    "log": _log,
+    "memories": _memories,
+    "repeats": repeats_page,
+    "audit": newest_page,
+}

@@ -89,7 +89,7 @@ def test_cards_stay_within_discords_limits(count: int, words: str, lines: list[s
 
 @pytest.mark.parametrize("count", [1, 12, 17, 24, 60])
 def test_a_live_card_with_everything_on_it_stays_within_discords_limits(count: int) -> None:
-    """Questions with links, a reason, a full disk, a long list, an assumed price: the tree takes less then."""
+    """Questions with links, a reason, a full disk, a long list: the tree takes less then."""
     url = "https://discord.com/channels/1500000000000000001/1500000000000000002/1500000000000000003"
     gates = [GateView(n, 7, 1, "question", "N" * 40, "w" * 300, ()) for n in range(5)]
     agents = [replace(a, name=f"Agent {a.id} of the longest name there is"[:40]) for a in crowd(count)]

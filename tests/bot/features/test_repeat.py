@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import discord
 
+from bot.texts import REPEAT_NO_SPEND
 from engine.commands import EndRepeat, RepeatTask, ResumeRepeat
 from tests.bot.features.conftest import Stage
 from tests.bot.features.test_card_keeper import drive
@@ -121,6 +123,25 @@ async def look(stage: Stage) -> list[str]:
     """What is to be said in the lobby about pauses."""
     posts = [entry.post for entry in await stage.ledger.waiting()]
     return [p.text for p in posts if "is paused" in p.text and p.channel_id == stage.lobby.id]
+
+
+async def test_a_long_list_is_turned_in_pages(stage: Stage) -> None:
+    """None of many is left out, whatever goals and reasons say; pages are turned after a restart, too."""
+    for number in range(11):
+        goal, by = f"{number} {'*' * 300}", f"discord:{stage.boss.id}"
+        limits, origin = DEFAULTS, f"channel:{stage.lobby.id}"
+        command = RepeatTask(goal, by, f"guild:{stage.guild.id}", "0 9 * * *", "UTC", limits, None, origin)
+        stage.engine.pause_repeat(
+            await stage.engine.handle(command), REPEAT_NO_SPEND.format(id=stage.boss.id)
+        )
+    listed = await stage.boss.slash(stage.lobby, "task repeat list")
+    await stage.restart()
+    seen = listed.response.content
+    for _ in range(2):
+        await stage.boss.click(listed.response, label="Next page")
+        assert len(listed.response.content) <= 2_000
+        seen += f"\n{listed.response.content}"
+    assert sorted(re.findall(r"^\*\*#(\d+)\*\*", seen, re.M)) == sorted(map(str, stage.engine.world.repeats))
 
 
 async def test_a_pause_is_said_once_where_it_was_made(stage: Stage) -> None:
