@@ -6,22 +6,28 @@ Where a page begins is in its buttons' ids, so a restart loses nothing and new d
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import discord
 
 from bot import texts as common
 from bot.discord.context import Interaction, parts_of
-from bot.discord.formatting import cut, plain
+from bot.discord.formatting import cut, fitting, plain
 from bot.discord.identities import owner_id
 from bot.discord.interactions import acknowledge, require_manager
 from bot.discord.lookup import current_space
 from bot.discord.reporting_item import ReportingItem
 from bot.features.audit import texts
+from bot.texts import caps
 from bot.texts.gates import LABELS
+from bot.texts.months import rule_line
+from engine.commands import Limits, MonthRule
 from engine.queries import DecisionView
 
-A_PAGE = 10
+A_PAGE, TEXT = 10, 1_950
+"""Most decisions on a page, and most characters of their lines."""
+
 Way = Literal["older", "newer"]
 
 
@@ -61,18 +67,21 @@ async def audit_view(
     require_manager(interaction)
     look, space, task = parts_of(interaction).engine.look, current_space(interaction), task_id or None
     if at and way == "newer":
-        shown = list(await look.decisions(space, task, after=at, limit=A_PAGE))
+        found = list(await look.decisions(space, task, after=at, limit=A_PAGE))
+        lines = fitting([decision_line(each) for each in reversed(found)], TEXT)[::-1]
+        shown = found[len(found) - len(lines) :]
         newer = bool(shown) and bool(await look.decisions(space, task, after=shown[0].id, limit=1))
         older = True
     else:
         found = list(await look.decisions(space, task, before=at or None, limit=A_PAGE + 1))
-        shown, older, newer = found[:A_PAGE], len(found) > A_PAGE, bool(at)
+        lines = fitting([decision_line(each) for each in found[:A_PAGE]], TEXT)
+        shown, older, newer = found[: len(lines)], len(found) > len(lines), bool(at)
     view = discord.ui.View(timeout=None)
     if newer:
         view.add_item(AuditButton(task_id, shown[0].id if shown else at, "newer"))
     if older:
         view.add_item(AuditButton(task_id, shown[-1].id if shown else at + 1, "older"))
-    return "\n".join(decision_line(each) for each in shown) or texts.EMPTY, view
+    return "\n".join(lines) or texts.EMPTY, view
 
 
 async def newest_page(interaction: Interaction, task_id: int, _page: int) -> tuple[str, bool]:
@@ -104,8 +113,17 @@ def _said(decision: DecisionView) -> str:
         chosen = plain(content.get("choice", ""), 40) or LABELS.get(effect, "")
         said = plain(content.get("text", ""), 40)
         return " · ".join(part for part in (chosen, f"“{said}”" if said else "") if part)
-    if pairs := content.get("limits") or content.get("rules"):
-        return ", ".join(f"{name} {cut(str(value), 120)}" for name, value in pairs.items())
-    if "server" in content:
-        return plain(content["server"], 60)
-    return plain(content.get("reason", "") or content.get("instructions", ""), 60)
+    if set_to := _set_to(content):
+        return set_to
+    given = (content.get(name, "") for name in ("server", "reason", "instructions"))
+    return plain(next(filter(None, given), ""), 60)
+
+
+def _set_to(content: Mapping[str, Any]) -> str:
+    """Return to what caps, budgets or rules were set, "" for any other decision."""
+    if "limits" in content:
+        return caps(Limits(**content["limits"]))
+    if "rule" in content:
+        return rule_line(MonthRule(**content["rule"]))
+    rules: Mapping[str, Any] = content.get("rules", {})
+    return ", ".join(f"{name} {cut(str(value), 120)}" for name, value in rules.items())

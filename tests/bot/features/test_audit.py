@@ -56,6 +56,41 @@ async def test_pages_are_turned_by_cursor_and_new_decisions_move_none(stage: Sta
     assert max(asked) <= 11
 
 
+async def test_pages_of_long_decisions_fit_into_a_message(stage: Stage) -> None:
+    """A server that is set up role by role: fewer lines a page, none of them left out on the way back."""
+    space, by = f"guild:{stage.guild.id}", f"discord:{stage.boss.id}"
+    rules = dict.fromkeys(("start", "steer", "spend"), "<@&1500000000000000001>, <@&1500000000000000002>")
+    rules |= {"place": "<#1500000000000000003>", "quota": "5 running at once, 20 starts in 24 hours"}
+    for number in range(1, 18):
+        content = {"rules": rules}
+        made = DecisionView(
+            number, 9.0, by, space, None, "RecordRules", number, f"{number:064x}"[::-1], content
+        )
+        stage.engine.world.decisions.append(made)
+    first = await stage.boss.slash(stage.lobby, "audit")
+    pages = [first.response.content]
+    while any(b["label"] == "Older" for b in first.response.components[0]["components"]):
+        await stage.boss.click(first.response, label="Older")
+        pages.append(first.response.content)
+    assert all(len(page) <= 2_000 for page in pages)
+    assert len("\n".join(pages).splitlines()) == 17 == len(set("\n".join(pages).splitlines()))
+    for page in reversed(pages[1:-1]):
+        await stage.boss.click(first.response, label="Newer")
+        assert first.response.content == page
+
+
+def test_caps_and_budgets_are_shown_in_their_units() -> None:
+    """Dollars, not millionths of them."""
+    limits = {"limits": {"cost_micros": 2_500_000, "tokens": 90_000}}
+    line = decision_line(DecisionView(1, 0.0, "discord:5", "guild:1", 7, "RaiseCap", 7, "ab" * 32, limits))
+    assert "changed caps of task #7: $2.50, 90,000 tokens" in line
+    rule = {"rule": {"zone": "UTC", "space_micros": 50_000_000}, "only": ["space_micros"]}
+    line = decision_line(
+        DecisionView(1, 0.0, "discord:5", "guild:1", None, "SetMonthRule", 0, "ab" * 32, rule)
+    )
+    assert "(UTC): this server $50.00; each person no limit" in line
+
+
 async def test_the_trail_of_one_task_can_be_exported(stage: Stage) -> None:
     """One JSON object a line."""
     first, second = await stage.start(), await stage.start()
