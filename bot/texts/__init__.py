@@ -440,7 +440,8 @@ MODAL_PLAN, MODAL_PLAN_LABEL = "Change the plan", "What should change?"
 # ---------------------------------------------------------------- doctor
 
 DOCTOR_CHANNEL = (
-    "❌ {where}: I lack **{missing}**. Fix: in the channel's settings, Permissions, allow it for my role."
+    "❌ {where}: I lack **{missing}**. Fix: in the settings of the channel or its category, Permissions, "
+    "allow it for my role."
 )
 DOCTOR_SERVER = (
     "❌ Server: my role lacks **{missing}**. Fix: in Server Settings, Roles, allow it for my role."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 import discord
@@ -53,12 +54,15 @@ def lacking(has: discord.Permissions, needed: Mapping[str, str]) -> list[str]:
 def permission_lines(
     server: discord.Permissions, places: Sequence[tuple[str, discord.Permissions]]
 ) -> list[str]:
-    """A line for each place (mention, permissions there) that lacks something, or one that all is clear."""
+    """A line for the places (mention, permissions there) that lack the same, or one that all is clear."""
     missing = lacking(server, IN_SERVER)
     lines = [texts.DOCTOR_SERVER.format(missing=", ".join(missing))] if missing else []
+    alike: dict[str, list[str]] = defaultdict(list)
     for mention, has in places:
         if lack := lacking(has, IN_PLACE):
-            lines.append(texts.DOCTOR_CHANNEL.format(where=mention, missing=", ".join(lack)))
+            alike[", ".join(lack)].append(mention)
+    for lack_there, mentions in alike.items():
+        lines.append(texts.DOCTOR_CHANNEL.format(where=texts.listed(mentions), missing=lack_there))
     return lines or [texts.DOCTOR_ALL_RIGHT.format(count=many(len(places), "place"))]
 
 

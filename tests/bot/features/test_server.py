@@ -13,6 +13,7 @@ from simcord.enums import OverwriteType
 from bot import texts
 from bot.discord.access import GuildRules
 from bot.features.setup.cog import CHOSEN
+from bot.features.setup.doctor import permission_lines
 from engine.commands import ForgetMemory, Protections, StartTask
 from engine.domain.gate_rules import DEFAULTS
 from engine.ports import SandboxStatus
@@ -184,6 +185,16 @@ async def test_doctor_names_what_is_missing_and_the_fix(stage: Stage) -> None:
     assert f"<#{task.room.id}>: I lack **Attach Files**" in text
     assert "connection refused" in text and "apt install bubblewrap" in text
     assert "right to steer was deleted" in text
+
+
+def test_channels_that_lack_the_same_are_one_line_of_the_doctor() -> None:
+    """A permission that a role lost does not push model and sandbox out of the answer."""
+    everything = discord.Permissions.all()
+    without = discord.Permissions.all() & ~discord.Permissions(attach_files=True)
+    places = [(f"<#{10**18 + number}>", without) for number in range(40)]
+    one, other = permission_lines(everything, [*places, ("<#7>", discord.Permissions.none())])
+    assert one.count("<#") == 5 and "and 35 more: I lack **Attach Files**" in one
+    assert other.startswith("❌ <#7>: I lack **View Channel,")
 
 
 async def test_doctor_tries_again_and_names_trouble_with_faces(stage: Stage) -> None:
