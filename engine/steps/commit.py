@@ -60,6 +60,7 @@ from engine.store.core import (
     hold_order,
     waking,
 )
+from engine.store.fate import ResultLost
 from engine.store.messages import awaits_answer
 from engine.store.prepared import (
     FetchedRow,
@@ -407,7 +408,12 @@ class _Step:
             raise _changed()
 
     def continues(self, unread: Any) -> bool:
-        return not self.dropped and (not self.outcome.ends_turn or unread.fetchone() is not None)
+        if self.dropped or not self.outcome.ends_turn:
+            return not self.dropped
+        try:
+            return unread.fetchone() is not None
+        except ResultLost:
+            return True  # the next load finds out
 
     def committed(self, left: tuple[Wake, ...], *, again: bool, woke: bool) -> Committed:
         return Committed(left, again, self.unit.wrote_files, self.dropped, woke)

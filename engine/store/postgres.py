@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, TypeVar
 
 import psycopg
@@ -14,7 +15,9 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from engine.errors import StorageFull
 from engine.store.driver_errors import FULL, PATIENCE, DiskSpace, is_disconnect, plain_error
+from engine.store.fate import CommitUnknown, Settle, took_effect
 from engine.store.prepared import Prepared, to_the_end
+from engine.store.wire import pipeline_of
 
 T = TypeVar("T")
 _wait_for_disk = Prepared(sa.text("SET LOCAL synchronous_commit TO on"))
@@ -33,8 +36,9 @@ class PostgresDatabase:
 
     def __init__(self, url: str, size: int = 6) -> None:
         self._url = url
+        address = "postgresql+psycopg://" + url.split("://", 1)[1]
         self._engine = sa.create_engine(
-            "postgresql+psycopg://" + url.split("://", 1)[1],
+            address,
             pool_size=size + 1,
             max_overflow=2,
             # See `engine.store.wire`, which prepares the frequent statements itself.
@@ -44,6 +48,9 @@ class PostgresDatabase:
                 "options": "-c synchronous_commit=off -c plan_cache_mode=force_generic_plan",
             },
         )
+        # Beside the pool, whose connections may all be lost together.
+        lookups = sa.create_engine(address, poolclass=sa.NullPool, connect_args=PATIENCE)
+        self._settle: Settle = partial(took_effect, lookups)
         self._threads = ThreadPoolExecutor(size, thread_name_prefix="postgres")
         self._flusher = ThreadPoolExecutor(1, thread_name_prefix="postgres-flush")
         self._next_flush: asyncio.Task[None] | None = None
@@ -66,7 +73,8 @@ class PostgresDatabase:
     async def write(self, work: Callable[[Connection], T], *, durable: bool = True) -> T:
         """See `Database.write`."""
         try:
-            done = await asyncio.get_running_loop().run_in_executor(self._threads, self._run, work)
+            loop = asyncio.get_running_loop()
+            done = await loop.run_in_executor(self._threads, self._run, work, self._settle)
             if durable:
                 await self._flush()
         except StorageFull as error:
@@ -98,26 +106,29 @@ class PostgresDatabase:
             self._next_flush = None
             await asyncio.get_running_loop().run_in_executor(self._flusher, self._run, _to_disk)
 
-    def _run(self, work: Callable[[Connection], T]) -> T:
+    def _run(self, work: Callable[[Connection], T], settle: Settle | None = None) -> T:
         for left in range(_PG_RETRIES - 1, -1, -1):
             try:
                 with self._engine.connect() as connection:
-                    return _in_transaction(connection, work)
+                    return _in_transaction(connection, work, settle)
+            except CommitUnknown as unknown:
+                raise plain_error(unknown.error, self._url) from unknown.error
             except (DBAPIError, psycopg.Error) as error:
                 if left == 0 or not _may_repeat(error):
                     raise _named(error, self._url) from error
         raise AssertionError("unreachable: the last attempt returns or raises")
 
 
-def _in_transaction(connection: Connection, work: Callable[[Connection], T]) -> T:
+def _in_transaction(connection: Connection, work: Callable[[Connection], T], settle: Settle | None) -> T:
     raw: Any = connection.connection.driver_connection
+    pipeline = pipeline_of(connection)
+    pipeline.start(settle)
     try:
         result = work(connection)
-        raw.commit()
-    except Exception:
+        pipeline.commit()
+    finally:
         if raw.closed:
             connection.invalidate()
-        raise
     return result
 
 
@@ -131,7 +142,7 @@ def _to_disk(connection: Connection) -> None:
 def _may_repeat(error: DBAPIError | psycopg.Error) -> bool:
     """Return whether to retry: after a deadlock, a serialisation failure (40P01, 40001) or a lost connection.
 
-    Work is repeatable and its keys are deterministic, so even a commit whose response was lost is safe.
+    A write comes here only when its transaction left nothing: `engine.store.fate` settles lost commits.
     """
     origin = error.orig if isinstance(error, DBAPIError) else error
     return getattr(origin, "sqlstate", "") in ("40P01", "40001") or is_disconnect(error)

@@ -196,7 +196,8 @@ def together(connection: Connection) -> AbstractContextManager[Any]:
 
 def to_the_end(connection: Connection) -> AbstractContextManager[Any]:
     """Batch the statements inside with the transaction's commit, so that locks are held no longer than the
-    server works. Nothing may follow. Use `demand` for conditions of the commit."""
+    server works. Nothing may follow. Use `demand` for conditions of the commit. Reading a result afterwards
+    may raise `engine.store.fate.ResultLost`."""
     return _batch(connection, commits=True)
 
 

@@ -18,6 +18,9 @@ from psycopg.errors import error_from_result
 from psycopg.waiting import Ready, Wait
 from sqlalchemy import Connection
 
+from engine.store.driver_errors import is_disconnect
+from engine.store.fate import CommitUnknown, Mark, ResultLost, Settle
+
 Values = Sequence[bytes | None]
 _TEXT, _KEY = "utf-8", "megaagent.wire"
 
@@ -33,29 +36,42 @@ class PipelinedStatement(NamedTuple):
 class PipelinedResult:
     """The result of a statement; reading it inside a batch sends the batch so far."""
 
-    __slots__ = ("_pipeline", "_rows", "rowcount")
+    __slots__ = ("_lost", "_pipeline", "_rows", "rowcount")
 
     def __init__(self, pipeline: StatementPipeline) -> None:
-        self._pipeline, self.rowcount = pipeline, -1
+        self._pipeline, self.rowcount, self._lost = pipeline, -1, False
         self._rows: list[tuple[Any, ...]] | None = None
 
     def fill(self, rows: list[tuple[Any, ...]], count: int) -> None:
         """Store the server's response."""
         self._rows, self.rowcount = rows, count
 
+    def lose(self) -> None:
+        """Note that the response did not arrive, though the transaction was committed."""
+        self._lost = True
+
     def fetchall(self) -> list[tuple[Any, ...]]:
-        """Return every row."""
+        """Return every row. Raises ResultLost."""
+        if self._lost:
+            raise ResultLost
         if self._rows is None:
             self._pipeline.flush()
         return self._rows or []
 
     def fetchone(self) -> tuple[Any, ...] | None:
-        """Return the first row, None without one."""
+        """Return the first row, None without one. Raises ResultLost."""
         return next(iter(self.fetchall()), None)
 
 
+Queued = tuple[PipelinedStatement, Values, PipelinedResult]
+
 _BEGIN = PipelinedStatement(b"begin", b"BEGIN", kept=True)
 _COMMIT = PipelinedStatement(b"commit", b"COMMIT", kept=True)
+_NUMBER = b"SELECT pg_current_xact_id()::text, extract(epoch FROM now())::float8"
+_MARK = PipelinedStatement(b"mark", _NUMBER, kept=True)
+_FIRST_MARK = PipelinedStatement(
+    b"", _NUMBER + b", checkpoint_lsn::text FROM pg_control_checkpoint()", kept=False
+)
 
 
 class StatementPipeline:
@@ -68,8 +84,26 @@ class StatementPipeline:
         # A driver that prepares statements of its own drops all of the session's with them.
         self._may_keep = raw.prepare_threshold is None
         self._kept: set[bytes] = set()
-        self._waiting: list[tuple[PipelinedStatement, Values, PipelinedResult]] = []
+        self._waiting: list[Queued] = []
         self._depth = 0
+        self._settle: Settle | None = None
+        self._mark: PipelinedResult | None = None
+        self._checkpoint, self._stands = "", False
+
+    def start(self, settle: Settle | None) -> None:
+        """Start the work of a transaction. `settle` tells whether one took effect whose commit was not
+        answered; without it the loss is the error."""
+        self._settle, self._mark, self._stands = settle, None, False
+
+    def commit(self) -> None:
+        """Commit the open transaction, if its last batch did not."""
+        if self._stands:
+            return
+        if self._settle is None or self._server.transaction_status != pq.TransactionStatus.INTRANS:
+            self._raw.commit()
+            return
+        with self.together(commits=True):
+            pass
 
     def run(self, statement: PipelinedStatement, values: Values) -> PipelinedResult:
         """Run a statement now, or with its batch."""
@@ -103,8 +137,44 @@ class StatementPipeline:
         batch, self._waiting = self._waiting, []
         if not batch:
             return
-        if self._server.transaction_status == pq.TransactionStatus.IDLE:
-            batch.insert(0, (_BEGIN, (), PipelinedResult(self)))
+        commits = batch[-1][0] is _COMMIT
+        opening = self._opening(commits=commits)
+        if commits and opening and self._settle is not None:
+            # The mark must be known before the commit is sent.
+            self._exchange(opening)
+            opening = []
+        try:
+            self._exchange(opening + batch)
+        except psycopg.OperationalError as error:
+            if not (commits and is_disconnect(error) and self._took_effect(error)):
+                raise
+            for _, _, result in batch:
+                result.lose()
+            self._stands = True
+
+    def _opening(self, *, commits: bool) -> list[Queued]:
+        """Return the statements that go before a batch: they begin the transaction, and ask for its mark
+        where its commit has to be settled."""
+        idle = self._server.transaction_status == pq.TransactionStatus.IDLE
+        opening: list[Queued] = [(_BEGIN, (), PipelinedResult(self))] if idle else []
+        if self._settle is not None and self._mark is None and (idle or commits):
+            self._mark = PipelinedResult(self)
+            opening.append((_MARK if self._checkpoint else _FIRST_MARK, (), self._mark))
+        return opening
+
+    def _took_effect(self, error: psycopg.OperationalError) -> bool:
+        """Return whether the transaction was committed though the connection was lost. Raises
+        CommitUnknown."""
+        if self._settle is None or self._mark is None:
+            return False
+        number, began, *_ = self._mark.fetchall()[0]
+        settled = self._settle(Mark(number, began, self._checkpoint))
+        if settled is None:
+            raise CommitUnknown(error)
+        return settled
+
+    def _exchange(self, batch: list[Queued]) -> None:
+        """Send a batch and read its results."""
         self._server.enter_pipeline_mode()
         try:
             new = self._send(batch)
@@ -115,8 +185,10 @@ class StatementPipeline:
             self._raw.close()
             raise
         self._take(batch, new, results)
+        if self._mark is not None and not self._checkpoint:
+            self._checkpoint = self._mark.fetchall()[0][2]
 
-    def _send(self, batch: list[tuple[PipelinedStatement, Values, PipelinedResult]]) -> list[bytes | None]:
+    def _send(self, batch: list[Queued]) -> list[bytes | None]:
         """Send a batch. Return for each expected result the name of the statement that it prepares, or
         None."""
         server, preparing = self._server, list[bytes | None]()
@@ -155,7 +227,7 @@ class StatementPipeline:
 
     def _take(
         self,
-        batch: list[tuple[PipelinedStatement, Values, PipelinedResult]],
+        batch: list[Queued],
         preparing: list[bytes | None],
         results: list[pq.abc.PGresult],
     ) -> None:
