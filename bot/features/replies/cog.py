@@ -654,12 +654,13 @@ class RepliesCog(commands.Cog):
         view: discord.ui.View | None = None,
         ended: TaskView | None = None,
     ) -> None:
-        """A line under a message, the same one to a person once in a channel.
+        """A line under a message, the same one to a person once in a channel; of a task that has `ended`
+        once an end (`_offered`).
 
-        An archived place takes no line: it comes beside the card of its task (`ended`).
+        An archived place takes no line: it comes beside the card of its task.
         """
         key = (message.author.id, message.channel.id, words)
-        if key in self._told:
+        if key in self._told and ended is None:
             return
         self._told.add(key)
         try:

@@ -175,6 +175,18 @@ async def test_words_to_an_ended_task_are_kept_and_offered(stage: Stage) -> None
     assert marks(found(task.room, await stage.boss.send(task.room, "Go"))) == ["📨"]
 
 
+async def test_each_end_is_offered_to_continue(stage: Stage) -> None:
+    """Also to who was offered the same before: a task that was continued ends again."""
+    task, _, _ = await crew(stage)
+    for ends in (1, 2):
+        stage.engine.end(task.id)
+        await stage.boss.send(task.room, "One more thing")
+        offers = [m for m in task.room.history() if "is kept" in m.content]
+        assert len(offers) == ends, "each end has its offer"
+        await stage.boss.click(max(offers, key=lambda m: m.id), label="Continue")
+    assert stage.engine.world.tasks[task.id].continued == 2
+
+
 async def test_words_in_an_archived_place_are_answered_beside_the_card(stage: Stage) -> None:
     """Nothing can be said there: the line comes once, with a link back, and names the way on in words."""
     task, _, _ = await crew(stage)
