@@ -12,6 +12,7 @@ from engine.commands import (
     SayToAgent,
     WithdrawMessage,
 )
+from engine.domain.models import DEMONSTRATION
 from engine.errors import Invalid, NotFound, WrongState
 from engine.handlers.result import HandlerResult
 from engine.lifecycle.agents import clear_refusal
@@ -36,12 +37,18 @@ def say_to_agent(connection: Connection, command: SayToAgent, now: float) -> Han
 
     The task's row is locked: the task cannot end between the check of its state and the commit. The same
     `ref` sent twice is one message. A task that has ended keeps the message unread until it is continued;
-    for an agent that left, its head keeps it. Raises NotFound, WrongState, Invalid.
+    for an agent that left, its head keeps it. A demonstration that has ended takes none. Raises NotFound,
+    WrongState, Invalid.
     """
     agent = get_agent(connection, command.agent_id)
     clear_refusal(connection, agent.id)
     task = hold_task(connection, agent.task_id)
     left = ""
+    if task.state in ENDED and task.model == DEMONSTRATION:
+        raise WrongState(
+            f"Task {task.id} was a demonstration: its agents' answers are recorded.",
+            "Start a task of your own: /task new.",
+        )
     if task.state in ENDED and agent.status == "dismissed":
         left, agent = f"(said to {agent.name}, who has left)\n", _still_there(connection, agent, task.boss_id)
     if agent.status == "dismissed":

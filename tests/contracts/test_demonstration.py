@@ -24,7 +24,7 @@ from engine.commands import (
 )
 from engine.domain.gate_rules import IN_A_DEMONSTRATION
 from engine.domain.models import DEMONSTRATION
-from engine.errors import Invalid
+from engine.errors import Invalid, WrongState
 from engine.events import (
     AgentSpoke,
     AssignmentChanged,
@@ -269,3 +269,13 @@ async def test_it_counts_as_a_start_of_a_person_and_costs_nothing(world: World) 
     assert await engine.handle(first)
     with pytest.raises(Invalid, match="the most one person may start here"):
         await engine.handle(first)
+
+
+@one_backend
+async def test_after_its_end_it_takes_no_words(world: World) -> None:
+    """They would be kept for a continuation that there cannot be."""
+    engine = await world.start(no_model, turn=NO_WAITS, sandbox=FakeSandbox(card))
+    (accepted,) = of(await play(engine, choosing("o1")), TaskAccepted)
+    task = await engine.look.task(accepted.task_id)
+    with pytest.raises(WrongState, match=r"recorded.*Start a task of your own"):
+        await engine.handle(SayToAgent(task.boss_id, "And a dragon?", "discord:1", "Kim", "5:6"))

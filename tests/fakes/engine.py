@@ -181,6 +181,10 @@ class FakeEngine(Acts):
     def _SayToAgent(self, command: SayToAgent) -> int:
         agent = self.look.find_agent(command.agent_id)
         ended = self.world.tasks[agent.task_id].state not in ("running", "paused")
+        if ended and self.world.tasks[agent.task_id].demonstration:
+            raise WrongState(
+                f"Task {agent.task_id} was a demonstration.", "Start a task of your own: /task new."
+            )
         if not ended and agent.state == "dismissed":
             raise WrongState(f"{agent.name} was dismissed.", "Talk to its head instead.")
         if not command.text.strip() and not command.files:

@@ -27,7 +27,7 @@ from bot.discord.limits import FILE_BYTES
 from bot.features.agents.actions import pause_agent, resume_agent
 from bot.features.agents.step_buttons import TURN_STEPS, pages_of, steps_of
 from bot.features.tasks.actions import pause_task, resume_task
-from bot.features.tasks.continuing import offer
+from bot.features.tasks.continuing import offer, require_continuable
 from bot.features.tasks.tree import tree_text
 from bot.outbox.split import MESSAGE, excerpt
 from bot.texts import refusals
@@ -203,6 +203,7 @@ class ReactionsCog(commands.Cog):
         """Resume what is paused; of a task that has ended, offer to continue it."""
         if at.task.ended_at is not None:
             await require_view(ask, at.task)
+            require_continuable(at.task)
             where = words.CONTINUE_WHERE.format(id=at.task.id)
             text, _ = offer(at.task, self.parts.defaults, kept=False)
             return Told(f"{text}\n{where}")

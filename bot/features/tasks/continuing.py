@@ -37,15 +37,22 @@ def offer(task: TaskView, defaults: Limits, *, kept: bool = True) -> tuple[str, 
     form = words.OFFER if kept else words.OFFER_PLAIN
     text = form.format(id=task.id, state=task.state, caps=texts.caps(limits))
     view = discord.ui.View(timeout=None)
-    if task.demonstration:
-        return str(refusals.OFFER_NOTHING.format(id=task.id)), view
     view.add_item(ContinueButton(task.id, limits))
     view.add_item(ContinueButton(task.id, limits, asks=True))
     return text, view
 
 
+def require_continuable(task: TaskView) -> None:
+    """Require that the task has ended, and was no demonstration. Raises ActionRefused."""
+    if task.ended_at is None:
+        raise ActionRefused(refusals.NOT_ENDED.format(id=task.id, state=task.state))
+    if task.demonstration:
+        raise ActionRefused(refusals.OFFER_NOTHING.format(id=task.id))
+
+
 async def offer_to_continue(interaction: Interaction, task: TaskView) -> None:
-    """Answer that the task has ended, with the buttons that continue it."""
+    """Answer that the task has ended, with the buttons that continue it. Raises ActionRefused."""
+    require_continuable(task)
     text, view = offer(task, parts_of(interaction).defaults, kept=False)
     await answer(interaction, text, view=view)
 
@@ -65,8 +72,7 @@ async def continue_task(interaction: Interaction, task: TaskView, limits: Limits
     The words go first: should anything fail after that, they are kept and offered again.
     """
     person = await require_continue(interaction, task, limits)
-    if task.ended_at is None:
-        raise ActionRefused(refusals.NOT_ENDED.format(id=task.id, state=task.state))
+    require_continuable(task)
     parts = parts_of(interaction)
     closed = await parts.archive.reopen(task.id)
     if text.strip():
@@ -146,6 +152,5 @@ async def open_continue_window(
     limits = limits or caps_to_continue(task, parts_of(interaction).defaults)
     for right in CONTINUE_RIGHTS:
         await require_right(interaction, right, task)
-    if task.ended_at is None:
-        raise ActionRefused(refusals.NOT_ENDED.format(id=task.id, state=task.state))
+    require_continuable(task)
     await interaction.response.send_modal(continue_window(task, limits))

@@ -187,6 +187,27 @@ async def test_each_end_is_offered_to_continue(stage: Stage) -> None:
     assert stage.engine.world.tasks[task.id].continued == 2
 
 
+async def test_an_ended_demonstration_takes_no_words_and_offers_no_continuation(stage: Stage) -> None:
+    """It cannot be continued: nothing is kept, no window opens, and every door says the same."""
+    await stage.boss.slash(stage.lobby, "task demo")
+    (shown,) = stage.engine.world.tasks.values()
+    room = stage.guild.create_text_channel("demo")
+    await stage.meets(shown.root_group_id, room)
+    stage.engine.end(shown.id)
+    message = await stage.boss.send(room, "One more thing")
+    assert marks(found(room, message)) == ["⛔"] and not stage.engine.world.notes
+    (said,) = [m.content for m in room.history() if "was a demonstration" in m.content]
+    assert "/task new" in said and "continue" not in said.lower()
+    for door in ("task continue", "task stop"):
+        refused = await stage.boss.slash(stage.lobby, door, task=str(shown.id))
+        assert refused.modal is None and "was a demonstration" in refused.response.content
+    words = await stage.posted(room, shown.boss_id)
+    await stage.boss.react(words, "🔁")
+    world = stage.env.backend
+    (line,) = world.messages[world.get_dm_channel(stage.boss.id).id].values()
+    assert "was a demonstration" in line.content and "**Continue**" not in line.content
+
+
 async def test_words_in_an_archived_place_are_answered_beside_the_card(stage: Stage) -> None:
     """Nothing can be said there: the line comes once, with a link back, and names the way on in words."""
     task, _, _ = await crew(stage)
