@@ -129,8 +129,11 @@ class OutageNotices(Protocol):
 class StartReplies(Protocol):
     """Replies to `/task new` that name the first place once it is there (`bot.notifications.start_reply`)."""
 
-    def watch(self, interaction: Interaction, task_id: int, group_id: int, card_at: str) -> None:
-        """Complete the reply to this start of a task; `card_at` mentions the channel of its card."""
+    def watch(
+        self, interaction: Interaction, task_id: int, group_id: int, card_at: str, below: str = ""
+    ) -> None:
+        """Complete the reply to this start of a task; `card_at` mentions the channel of its card, `below` is
+        what the reply says after its first line."""
 
 
 class OutsideTools(Protocol):

@@ -17,12 +17,14 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class _Waiting:
-    """A reply to edit: its task, root group, the mention of the card's channel, and the expiry time."""
+    """A reply to edit: its task, root group, the mention of the card's channel, what its first line is
+    followed by, and the expiry time."""
 
     interaction: Interaction
     task_id: int
     group_id: int
     card_at: str
+    below: str
     until: float
 
 
@@ -33,10 +35,13 @@ class StartReply:
         self._routes, self._now = routes, now
         self._waiting: list[_Waiting] = []
 
-    def watch(self, interaction: Interaction, task_id: int, group_id: int, card_at: str) -> None:
-        """Watch the reply to this interaction; `card_at` mentions the channel of the task's card."""
+    def watch(
+        self, interaction: Interaction, task_id: int, group_id: int, card_at: str, below: str = ""
+    ) -> None:
+        """Watch the reply to this interaction; `card_at` mentions the channel of the task's card, `below` is
+        what the reply says after its first line."""
         until = self._now() + INTERACTION_S
-        self._waiting.append(_Waiting(interaction, task_id, group_id, card_at, until))
+        self._waiting.append(_Waiting(interaction, task_id, group_id, card_at, below, until))
 
     def take(self, event: Event) -> None:
         """Ignore events: `tick` looks for the place."""
@@ -55,6 +60,6 @@ class StartReply:
         place = f"<#{channel_id}>"
         words = texts.TASK_STARTED_AT.format(id=each.task_id, place=place, where=each.card_at)
         try:
-            await each.interaction.edit_original_response(content=words)
+            await each.interaction.edit_original_response(content=words + each.below)
         except UNDELIVERED as error:
             _log.info("could not edit the reply to the start of task %s: %s", each.task_id, error)

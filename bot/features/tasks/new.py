@@ -110,13 +110,12 @@ async def announce(interaction: Interaction, task_id: int, model: str = "", left
     parts, channel_id = parts_of(interaction), interaction.channel_id or 0
     shown = await parts.cards.opened(task_id, channel_id)
     told, where = texts.TASK_STARTED if shown else texts.TASK_STARTED_UNSEEN, f"<#{channel_id}>"
-    started = told.format(id=task_id, where=where)
-    if model:
-        started += "\n" + words.MODEL_STARTED.format(model=model_line(interaction, model))
-    await answer(interaction, with_left(started, left))
+    named = words.MODEL_STARTED.format(model=model_line(interaction, model)) if model else ""
+    below = "".join(f"\n{part}" for part in (named, left) if part)
+    await answer(interaction, told.format(id=task_id, where=where) + below)
     if shown:
         root = (await parts.engine.look.task(task_id)).root_group_id
-        parts.start_replies.watch(interaction, task_id, root, where)
+        parts.start_replies.watch(interaction, task_id, root, where, below)
 
 
 async def goal_typed(interaction: Interaction, number: int, values: Mapping[str, str]) -> None:

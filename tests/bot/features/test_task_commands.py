@@ -7,10 +7,11 @@ import errno
 import pytest
 
 from bot.features.audit.pages import decision_line
-from engine.commands import Limits, PauseTask, RaiseCap, ResumeTask, StartTask, StopTask
+from engine.commands import Limits, MonthRule, PauseTask, RaiseCap, ResumeTask, StartTask, StopTask
 from engine.errors import ModelKeyRejected, ModelUnavailable, StorageFull
 from engine.events import ModelWaiting
 from tests.bot.features.conftest import Stage
+from tests.bot.features.test_card_keeper import drive
 from tests.bot.features.test_replies import asked
 
 
@@ -36,6 +37,20 @@ async def test_a_window_open_across_a_restart_keeps_what_was_chosen(stage: Stage
     assert isinstance(command, StartTask) and command.goal == "Written for ten minutes"
     assert (command.limits, command.model) == (Limits(agents=12), "big")
     assert command.files == {"attachments/data.csv": b"1,2"}
+
+
+async def test_the_answer_to_a_start_keeps_model_and_budget_when_it_names_the_place(stage: Stage) -> None:
+    """The edit that names the channel of the agents takes nothing of what was said away."""
+    stage.engine.world.month_rules[f"guild:{stage.guild.id}"] = MonthRule("UTC", 50_000_000)
+    begun = await stage.boss.slash(stage.lobby, "task new", goal="Build a boat", model="big")
+    rest = begun.response.content.splitlines()[1:]
+    assert "Model: **big**" in rest[0] and "of this server's $50.00" in rest[1]
+    (task,) = stage.engine.world.tasks.values()
+    room = stage.guild.create_text_channel("boat")
+    await stage.meets(task.root_group_id, room)
+    await drive(stage, stage.shown.start_replies.tick())
+    first, *after = begun.response.content.splitlines()
+    assert f"Follow it in <#{room.id}>" in first and after == rest
 
 
 async def test_a_window_open_for_days_gives_the_goal_back(stage: Stage) -> None:
