@@ -218,7 +218,11 @@ ALT_PAUSE = "{who} {after} ({lasted})"
 ALT_BREAK = "ended {after}, continued {lasted} later"
 PICTURE_TITLE = "Task #{id}: {goal}"
 NOTHING_LOGGED = "Nothing has happened yet."
-ARCHIVED = "The channels of task #{id} are {how}. The transcript is attached."
+ARCHIVED, ARCHIVED_ATTACHED = "The channels of task #{id} are {how}.", "The transcript is attached."
+ARCHIVED_LEFT_OUT = (
+    "Not attached, because even compressed it is larger than Discord accepts: {names}. Nothing is lost: "
+    "it is made from the bot's database, which the operator has."
+)
 READ_ONLY, REMOVED = "now read-only", "deleted"
 ARCHIVE_FORBIDDEN = (
     "I will post nothing more there, but people can still write in {places}. To make channels read-only I "

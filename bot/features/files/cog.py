@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from io import BytesIO
 
@@ -16,9 +17,10 @@ from bot.discord.context import ClosedPlaces, Interaction, parts_of
 from bot.discord.errors import ActionRefused
 from bot.discord.formatting import cut
 from bot.discord.interactions import answer, hold, require_right
+from bot.discord.limits import FILE_BYTES
 from bot.discord.lookup import task_for
 from bot.features.files.browser import files_page
-from bot.features.files.delivery import hand_bundle, hand_zip, most_bytes
+from bot.features.files.delivery import hand_bundle, hand_zip, most_bytes, packed
 from bot.features.tasks.command_group import TASK
 from bot.texts import refusals
 from engine.commands import RecordArchive
@@ -61,15 +63,26 @@ class TaskFiles(commands.Cog):
         # Recorded first: what is deleted cannot be made undone, whatever fails after that.
         await parts.engine.handle(RecordArchive(meant.id, remove, person.key, person.named))
         closed = await parts.archive.close(meant.id, remove)
-        limit = most_bytes(interaction)
-        kept = [(name, data) for name, data in closed.files.items() if len(data) <= limit]
-        files = [discord.File(BytesIO(data), name) for name, data in kept]
-        await answer(interaction, cut(_archived(meant.id, remove, closed), 2000), files=files)
+        limit = min(most_bytes(interaction), FILE_BYTES)
+        tried = {
+            name: await asyncio.to_thread(packed, name, data, limit) for name, data in closed.files.items()
+        }
+        kept = [file for file in tried.values() if file is not None]
+        left_out = [name for name, file in tried.items() if file is None]
+        said: str | None = cut(_archived(meant.id, remove, closed, left_out), 2000)
+        together = sum(len(data) for _, data in kept) <= limit
+        for files in [kept] if together else [[file] for file in kept]:
+            await answer(interaction, said, files=[discord.File(BytesIO(data), name) for name, data in files])
+            said = None
 
 
-def _archived(task_id: int, remove: bool, closed: ClosedPlaces) -> str:
-    """Say what became of the places, and why some stay."""
+def _archived(task_id: int, remove: bool, closed: ClosedPlaces, left_out: Sequence[str]) -> str:
+    """Say what became of the places, why some stay, and which files of the transcript are not attached."""
     lines = [texts.ARCHIVED.format(id=task_id, how=texts.REMOVED if remove else texts.READ_ONLY)]
+    if len(left_out) < len(closed.files):
+        lines[0] += f" {texts.ARCHIVED_ATTACHED}"
+    if left_out:
+        lines.append(texts.ARCHIVED_LEFT_OUT.format(names=texts.listed([f"`{name}`" for name in left_out])))
     if closed.forbidden:
         missing = texts.ARCHIVE_FORBIDDEN_REMOVE if remove else texts.ARCHIVE_FORBIDDEN
         lines.append(missing.format(places=_mentions(closed.forbidden)))

@@ -6,7 +6,7 @@ import asyncio
 import tempfile
 import zipfile
 from collections.abc import Awaitable
-from io import BufferedIOBase
+from io import BufferedIOBase, BytesIO
 from pathlib import Path
 from typing import TypeVar
 
@@ -62,6 +62,16 @@ async def hand_over(
                 raise
             limit = min(limit, FILE_BYTES)
     raise ActionRefused(refusals.TOO_BIG.format(size=size(count), limit=size(limit)))
+
+
+def packed(name: str, data: bytes, limit: int) -> tuple[str, bytes] | None:
+    """Return a file that is within the limit: as it is, else as a ZIP, None when that is over it, too."""
+    if len(data) <= limit:
+        return name, data
+    target = BytesIO()
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(name, data)
+    return (f"{name}.zip", target.getvalue()) if target.tell() <= limit else None
 
 
 def too_large(error: discord.HTTPException) -> bool:

@@ -50,12 +50,15 @@ class ArchiveSpy:
     def __init__(self) -> None:
         self.closed: list[tuple[int, bool]] = []
         self.takes_s = 0.0
+        self.files = {
+            "transcript.md": b"# All that was said",
+            "transcript.html": b"<h1>All that was said</h1>",
+        }
 
     async def close(self, task_id: int, remove: bool) -> ClosedPlaces:
         """Note the call and return two transcripts."""
         self.closed.append((task_id, remove))
-        files = {"transcript.md": b"# All that was said", "transcript.html": b"<h1>All that was said</h1>"}
-        return ClosedPlaces(files)
+        return ClosedPlaces(self.files)
 
     async def reopen(self, task_id: int) -> tuple[int, ...]:
         """Forget that the task was closed."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import random
 import zipfile
 from dataclasses import replace
 from typing import Any
@@ -338,6 +339,31 @@ async def test_a_long_export_says_that_it_is_under_way(stage: Stage, monkeypatch
     said = [result.response, *result.followups]
     assert [bool(message.attachments) for message in said] == [True, False, True]
     assert "Packing" in said[1].content
+
+
+async def test_a_transcript_too_big_for_discord_is_compressed_or_named(stage: Stage) -> None:
+    """Where channels are deleted it is what is left of them: it is never left out without a word."""
+    task, _ = await crew(stage)
+    stage.engine.end(task.id)
+    stage.archive.files = {"a.md": b"said " * 2_500_000, "a.html": random.Random(1).randbytes(11_000_000)}
+    result = await stage.boss.slash(task.room, "task archive", remove=True)
+    (kept,) = result.response.attachments
+    with zipfile.ZipFile(io.BytesIO(await kept.read())) as packed:
+        assert (kept.filename, packed.namelist()) == ("a.md.zip", ["a.md"])
+        assert len(packed.read("a.md")) == 12_500_000
+    said = result.response.content
+    assert "The transcript is attached." in said and "Not attached" in said and "`a.html`" in said
+
+
+async def test_two_transcripts_that_are_too_big_together_come_one_by_one(stage: Stage) -> None:
+    """Discord counts the files of a message together."""
+    task, _ = await crew(stage)
+    stage.engine.end(task.id)
+    stage.archive.files = {"a.md": b"m" * 6_000_000, "a.html": b"h" * 6_000_000}
+    result = await stage.boss.slash(task.room, "task archive")
+    both = [result.response, *result.followups]
+    assert [m.attachments[0].filename for m in both] == ["a.md", "a.html"]
+    assert "read-only" in both[0].content and not both[1].content
 
 
 async def test_a_file_too_big_for_discord_is_not_lost_for_words(stage: Stage) -> None:
