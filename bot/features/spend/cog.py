@@ -14,6 +14,7 @@ from discord.ext import commands
 
 from bot import texts as common
 from bot.discord.context import Interaction, parts_of
+from bot.discord.errors import UNDELIVERED
 from bot.discord.formatting import cut, dollars, many, plain
 from bot.discord.identities import owner_id
 from bot.discord.interactions import answer, hold, requester
@@ -58,7 +59,8 @@ class SpendCog(commands.Cog):
         await hold(interaction)
         found = await _load(interaction, period)
         if not found.report.calls:
-            text = texts.NOTHING.format(period=texts.NOTHING_IN[period], zone=found.zone)
+            form = texts.NOTHING if found.everyone else texts.NOTHING_YOURS
+            text = form.format(period=texts.NOTHING_IN[period], zone=found.zone)
             await answer(interaction, "\n".join(part for part in (text, left_line(found.left)) if part))
             return
         picture = await asyncio.to_thread(draw_spending, _title(found), sections_of(found))
@@ -82,7 +84,7 @@ async def _load(interaction: Interaction, period: str) -> Spending:
 
 
 async def _names(interaction: Interaction, keys: Sequence[str]) -> dict[str, str]:
-    """Return the names of people in this server; who has left is nobody in particular."""
+    """Return the names of people in this server; of who has left, or cannot be asked for now, only that."""
     names: dict[str, str] = {}
     for key in keys:
         number, guild = owner_id(key), interaction.guild
@@ -90,7 +92,7 @@ async def _names(interaction: Interaction, keys: Sequence[str]) -> dict[str, str
         if member is None and guild and number:
             try:
                 member = await guild.fetch_member(number)
-            except discord.HTTPException:
+            except UNDELIVERED:
                 member = None
         names[key] = member.display_name if member else texts.SOMEBODY
     return names

@@ -15,10 +15,14 @@ OTHERS = "{count} others"
 UNPRICED = "-# {calls} to a model whose price is not known, counted at an assumed high price."
 ESTIMATED = "-# {calls} estimated: the provider did not report their use, or they were cut off."
 NOTHING = "Nothing was spent {period} ({zone}). `/task new` starts a task."
+NOTHING_YOURS = (
+    "Your tasks spent nothing {period} ({zone}); people who manage the server see everyone's. "
+    "`/task new` starts a task."
+)
 NOTHING_IN = {"today": "today", "month": "this month", "all": "so far"}
 ONLY_YOURS = "-# These are your tasks; people who manage the server see everyone's."
 CUT_OFF = "calls cut off"
-SOMEBODY = "somebody who left"
+SOMEBODY = "somebody else"
 TASK = "#{id} {goal}"
 TITLE = "{period}: {cost}"
 ALT = (

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 
+import discord
+import pytest
 from PIL import Image
 
 from bot.features.spend.totals import report_of, shown
@@ -64,12 +66,31 @@ async def test_a_manager_sees_everyone_and_a_person_only_their_own(stage: Stage)
 
 async def test_periods_and_a_server_where_nothing_was_spent(stage: Stage) -> None:
     """Today, all of the time, and nothing at all with the next step."""
-    nothing = await stage.crew.slash(stage.lobby, "spend")
+    nothing = await stage.boss.slash(stage.lobby, "spend")
     assert "Nothing was spent this month (UTC). `/task new`" in nothing.response.content
     await fill(stage)
+    nothing = await stage.stranger.slash(stage.lobby, "spend")
+    assert "Your tasks spent nothing this month (UTC)" in nothing.response.content, "others did spend"
+    assert "Nothing was spent" not in nothing.response.content
     for period, cost in (("today", "$0.25"), ("month", "$1.75"), ("all", "$3.75")):
         shown_here = await stage.crew.slash(stage.lobby, "spend", period=period)
         assert f"**{cost}**" in shown_here.response.content, period
+
+
+async def test_a_limited_look_for_names_does_not_cost_the_answer(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Names are only for the picture; the text mentions people."""
+    await fill(stage)
+
+    async def limited(*_: object) -> None:
+        raise discord.RateLimited(3600)
+
+    monkeypatch.setattr(discord.Guild, "get_member", lambda *_: None)
+    monkeypatch.setattr(discord.Guild, "fetch_member", limited)
+    shown = await stage.boss.slash(stage.lobby, "spend")
+    assert f"<@{stage.crew.id}>" in shown.response.content
+    assert "somebody else" in (shown.response.attachments[0].description or "")
 
 
 def test_what_does_not_fit_is_summed_and_odd_names_are_drawn() -> None:
