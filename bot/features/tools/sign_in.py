@@ -24,7 +24,9 @@ from bot.texts import tools as wording
 from engine.commands import RecordSignIn, RecordSignOut
 from engine.ports import ServerState
 
-MOST_BUTTONS = 5
+MOST_BUTTONS = 25
+"""Buttons of a message (Discord's rule)."""
+
 ASK, PASTE, OUT = "ask", "paste", "out"
 MESSAGE = 2_000
 
