@@ -122,10 +122,6 @@ KEY_REJECTED = Refusal("{message}", "The operator must set `OPENAI_API_KEY` in `
 UNREACHABLE = Refusal(
     "{message}", "Work resumes automatically; `/doctor` shows whether the endpoint answers."
 )
-ENDED_ALREADY = Refusal(
-    "Task #{id} has already ended ({state}), so there is nothing to stop.",
-    "Continue it with `/task continue`, or start another with `/task new`.",
-)
 GATE_CLOSED = Refusal(
     "That question was already answered; the answer stands below it.",
     "Write to the agent if something should change.",

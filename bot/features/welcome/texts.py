@@ -28,7 +28,6 @@ MORE = "-# `/task new` starts a task of your own, `/help` explains the rest."
 WRITE_ME = "-# Or simply write your goal to me: mention me, with the goal after it."
 WRITE_HERE = "-# Or simply write your goal here."
 OFFER = "Start a task with this goal?\n>>> {goal}"
-OFFER_NOT_READ = "I could not read a goal in your message. Here is how to begin:"
 DEMO, NEW, START = "Watch the demonstration", "Write a goal", "Start this as a task"
 
 EXAMPLES: Mapping[str, Example] = {
