@@ -3,7 +3,7 @@
 `python -m bench.mutation [--seed N] [--sample N] [--scope] [--tests PATH …]` prints one line a mutant.
 `--scope` draws only from the clauses that keep a statement to one task, group, agent or space, and runs the
 tests of isolation alone. Otherwise only tests that call the changed function run, those first that call
-little else: a mutant takes seconds. Which test calls what is kept in var/reach.json and made anew by
+little else: a mutant takes seconds. Which test calls what is kept in var/reach.json and made again by
 `--map` (one run of the tests). Code that no test calls in its own process (at import, in a child process) is
 watched by the tests nearest to it, on SQLite unless `--everywhere`. A test that fails counts only when it
 passes without the change. The changed code lives in a temporary copy; the working tree is never touched.

@@ -1,6 +1,6 @@
 """names that look alike
 
-Names are compared by how they look. The keys of agents that are there are made anew; of two that look alike
+Names are compared by how they look. The keys of agents that are there are made again; of two that look alike
 the later one's key holds its number, so that the first is found by the name.
 
 Revision ID: 0010

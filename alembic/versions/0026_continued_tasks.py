@@ -82,6 +82,6 @@ def downgrade() -> None:
     op.drop_index("ix_starts_person", "starts")
     op.drop_index(op.f("ix_starts_task_id"), "starts")
     op.drop_table("starts")
-    # Not in a batch, which makes the table anew: others refer to it.
+    # Not in a batch, which makes the table again: others refer to it.
     for table, column in DROPPED:
         op.drop_column(table, column)

@@ -1,10 +1,10 @@
-"""Keeps live cards up to date: edits seldom, re-posts hourly, survives deletion.
+"""Keeps live cards up to date: edits rarely, re-posts hourly, survives deletion.
 
 What must be done is in the card's row: the reader of events writes which task changed in its own transaction
 (`changed_seq`), and the row is behind until the card shows it. Edits are idempotent, so each is made at least
 once. A post is recorded first and looked up before it is repeated; what it replaces stays in the row
-until it is deleted. Discord limits edits of messages older than an hour (30046), hence the re-post. The card
-is the bot's own message, never a webhook's, so its edits wait behind no persona.
+until it is deleted. Discord limits edits of messages older than an hour (30046), so it is posted again. The
+card is the bot's own message, never a webhook's, so its edits wait behind no persona.
 """
 
 from __future__ import annotations
@@ -103,8 +103,9 @@ class LiveCards:
         self._waiting: set[int] = set()
         self._waiting_seen_at = float("-inf")
         self._wordless: set[int] = set()
-        self._opened: set[int] = set()
         """Tasks whose card Discord's filters refuse with the words of people and agents in it."""
+        self._opened: set[int] = set()
+        """Tasks whose card's archived thread was opened for it."""
         self._noted: set[int] = set()
         """Tasks whose card says that the disk is full, which their rows could not take."""
 

@@ -114,7 +114,9 @@ def _leaving(
     """Return the question for people when a call could carry data out; None when it may not."""
     if not tool.reads_only:
         return (
-            Decision("ask", "foreign") if now.foreign_at is not None and _anew(now, now.others_at) else None
+            Decision("ask", "foreign")
+            if now.foreign_at is not None and _not_agreed(now, now.others_at)
+            else None
         )
     if unheard:
         return Decision("ask", "address")
@@ -123,11 +125,11 @@ def _leaving(
     since = max(now.others_at or 0.0, now.private_at)
     carried = carried_by(arguments, tool.parameters.get("properties", {}))
     if not tool.known_addresses and (carried.words or _in_pieces(carried.marks, now.marks)):
-        return Decision("ask", "words") if _anew(now, since) else None
+        return Decision("ask", "words") if _not_agreed(now, since) else None
     followed = [
         one for one in addresses if (now.bases or {}).get(one) == "page" and not guard.rules.allows(one)
     ]
-    return Decision("ask", "links") if followed and _anew(now, since) else None
+    return Decision("ask", "links") if followed and _not_agreed(now, since) else None
 
 
 def _in_pieces(marks: tuple[str, ...], before: Sequence[tuple[str, ...]]) -> bool:
@@ -139,7 +141,7 @@ def _in_pieces(marks: tuple[str, ...], before: Sequence[tuple[str, ...]]) -> boo
     return bool(marks) and marks != (before[-1] if before else ()) and said > FEW
 
 
-def _anew(now: Circumstances, since: float | None) -> bool:
+def _not_agreed(now: Circumstances, since: float | None) -> bool:
     """Return whether people have not agreed, or something came since that they did not know of."""
     return now.agreed_at is None or (since is not None and now.agreed_at < since)
 

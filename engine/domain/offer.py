@@ -13,7 +13,7 @@ class Offer:
     continues.
 
     `hint`: what the model should do now. `before`: only steps before this one are shown, so that what failed
-    is written anew without its text in view; `warmth`: the lowest temperature of a text. `said`, `calls`: the
+    is written again without its text in view. `warmth`: the lowest temperature. `said`, `calls`: the
     whole step, which the policy makes itself, without a model call.
     """
 

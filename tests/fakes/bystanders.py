@@ -69,7 +69,7 @@ _number = count(1)
 class StoreOnOneConnection:
     """The engine's Database port on one connection; SQLite keeps everything in one transaction.
 
-    So `undo` rolls back to the template. Steps commit by themselves on PostgreSQL: there it is written anew.
+    So `undo` rolls back to the template. Steps commit by themselves on PostgreSQL: there it is written again.
     """
 
     trouble = ""

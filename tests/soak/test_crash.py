@@ -36,7 +36,7 @@ def runs(url_of, folder: Path, count: int, seed: int) -> None:  # type: ignore[n
 
 
 def test_a_killed_engine_on_sqlite_loses_nothing_and_repeats_nothing(tmp_path: Path) -> None:
-    """Letters, events, files and reservations are whole after three killed and resumed runs."""
+    """Messages, events, files and reservations are whole after three killed and resumed runs."""
     runs(lambda folder: f"sqlite:///{folder / 'crash.db'}", tmp_path, 3, 11)
 
 

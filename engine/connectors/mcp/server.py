@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 CONNECT_S = 60.0
 FIRST_DELAY_S, LONGEST_DELAY_S = 0.5, 120.0
 STEADY_S = 60.0
-"""A connection that held so long starts the delays anew."""
+"""A connection that held so long starts the delays from the shortest one."""
 
 WAIT_S, AGAIN_S = 15.0, 3.0
 """Seconds that a call waits for a server that is starting, and for one that has just gone."""

@@ -78,7 +78,7 @@ def stricter(now: Iterable[OutsideTool], before: Iterable[OutsideTool], ours: Ou
     """Return the tools as they are listed now, where the server says no better of one than it said before.
 
     A server that called a tool one that changes things cannot make it one that only reads while people and
-    policies count on it; a restart of the bot reads it anew.
+    policies count on it; a restart of the bot reads it again.
     """
     known = {tool.tool: tool for tool in before}
     return [_stricter(tool, known[tool.tool], ours) if tool.tool in known else tool for tool in now]

@@ -1,4 +1,4 @@
-"""`ChatModel` that gives the recorded answer to one step. Made anew for each step, from its facts."""
+"""`ChatModel` that gives the recorded answer to one step. Made for each step, from its facts."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The policy for small models: which tools one is offered, because it cannot choose among all. Pure.
 
 Large models never meet it (`TurnOptions.small`). It follows from what the agent has done, whatever the task
-is: divide the goal where that was asked for, write once, run what was written, write anew once when that
+is: divide the goal where that was asked for, write once, run what was written, write a second time when that
 failed, stop. What a program is given to read is the model's own choice.
 """
 
@@ -33,7 +33,7 @@ _NOT_SMALL = frozenset({"lessons", "acceptance", "command", "title"})
 pass (`python menu.md`), and titles that repeat the goal's first words, which are there anyway."""
 
 WRITES = 2
-"""Times that one file is written before its work goes on as it is: once, and anew once."""
+"""Times that one file is written before its work goes on as it is: once, and a second time."""
 
 MOST_WRITES = 12
 """Files written of one's own accord, without a name in the goal, before the work ends as it is."""
@@ -42,7 +42,7 @@ LOOKS = 3
 """Looks of an auditor before it may also judge; after twice as many it must."""
 
 WARMTH = 0.6
-"""Temperature of what is written anew: at the first one a small model writes the same again."""
+"""Temperature of what is written again: at the first one a small model writes the same again."""
 
 
 def tools_of(role: AgentRole, specs: Sequence[ToolSpec]) -> tuple[ToolSpec, ...]:
@@ -230,7 +230,7 @@ def _after_a_write(facts: StepFacts, writes: Sequence[_Write]) -> Offer:
     if len(tried) == 1 and _lack(tried[0]) == "command":
         return Offer(("run",), hint=f'Now run it with python: ["python", "{last.path}"].')
     if tried and _failed(facts, tried[-1]) and _times(writes, last.path) < WRITES:
-        return _anew(writes, last.path, f"{last.path} failed when it ran. Write it anew, whole.")
+        return _again(writes, last.path, f"{last.path} failed when it ran. Write it anew, whole.")
     return _next_file(facts, writes) or _more_or_end(facts, writes)
 
 
@@ -288,7 +288,7 @@ def _times(writes: Sequence[_Write], path: str) -> int:
     return sum(write.path == path for write in writes)
 
 
-def _anew(writes: Sequence[_Write], path: str, hint: str) -> Offer:
+def _again(writes: Sequence[_Write], path: str, hint: str) -> Offer:
     first = next((write.step for write in writes if write.path == path), None)
     return Offer(("write_file",), hint=hint, before=first, warmth=WARMTH)
 
@@ -323,7 +323,7 @@ def _sent_back(facts: StepFacts) -> Offer | None:
         if isinstance(call.outcome, Unfinished):
             writes = _writes(facts)
             path = next((path for path in call.outcome.paths if _times(writes, path)), "")
-            return _anew(writes, path, call.result)
+            return _again(writes, path, call.result)
     return None
 
 

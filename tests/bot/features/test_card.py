@@ -300,7 +300,7 @@ def test_equal_cards_have_equal_digests_and_others_not() -> None:
 
 
 def test_next_move_edits_seldom_and_reposts_hourly() -> None:
-    """Post; nothing without change; wait within 15 s; edit; post anew after an hour if live."""
+    """Post; nothing without change; wait within 15 s; edit; post again after an hour if live."""
     shown = CardRecord(7, 1, 99, posted_at=1000.0, edited_at=1000.0, digest="a")
     assert next_move(CardRecord(7, 1), "a", 0.0, 15, 3600, True) == "post"
     assert next_move(shown, "a", 9999.0, 15, 3600, True) == "nothing"

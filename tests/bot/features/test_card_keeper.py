@@ -79,7 +79,7 @@ async def test_a_card_shows_within_20_seconds_how_far_a_slow_model_is(stage: Sta
     assert writes(stage) == before + 5 and bystander.id != task.id
 
 
-async def test_an_hour_later_it_is_posted_anew(stage: Stage) -> None:
+async def test_an_hour_later_it_is_posted_again(stage: Stage) -> None:
     """Edits of old messages are limited, so the old card goes and a new one comes."""
     task = await stage.start()
     old = cards(stage)[-1]
@@ -209,7 +209,7 @@ async def test_a_card_says_that_the_disk_is_full_and_says_so_no_more(
 ) -> None:
     """Though nothing can be written down meanwhile, not even what the card shows."""
     task = await stage.start()
-    stage.clock += 4000  # old enough to be posted anew, which would have to be written down first
+    stage.clock += 4000  # old enough to be posted again, which would have to be written down first
     with monkeypatch.context() as full:
 
         async def refuse(*_: object, **__: object) -> None:

@@ -151,7 +151,7 @@ class Court(Stage):
         """Use a forged button or select; one that is there since an earlier press, if it is. `later`: those
         that will be used next."""
         custom_id = f"gate:{gate_id}:{choice}"
-        if self.drawn() != self.forgery or custom_id not in self.forgery:  # not there, or drawn anew
+        if self.drawn() != self.forgery or custom_id not in self.forgery:  # not there, or drawn again
             await self.forged(way, gate_id, (choice, *later))
             self.forgery = self.drawn()
         message = self.lobby.last_message
@@ -359,7 +359,7 @@ async def lower_caps(court: Court, kind: GateKind, role: str) -> None:
 
 
 async def test_a_button_of_an_older_message_redraws_what_it_cannot_answer(court: Court) -> None:
-    """Numbers of before still answer; one that names nothing is refused and the buttons are drawn anew."""
+    """Numbers of before still answer; one that names nothing is refused and the buttons are drawn again."""
     gate = await court.ask("cap")
     await court.press(court.boss, "button", gate.gate_id, "7")
     drawn = [b.custom_id for row in court.lobby.last_message.components for b in row.children]

@@ -214,7 +214,7 @@ async def test_words_in_an_archived_place_are_answered_beside_the_card(stage: St
     stage.engine.end(task.id)
     channel: Any = stage.env.bot.get_channel(task.room.id)
     await drive(stage, channel.set_permissions(channel.guild.me, send_messages=False))
-    message = await stage.boss.send(task.room, "Mend the sail")
+    message = await stage.boss.send(task.room, "Repair the sail")
     await stage.boss.send(task.room, "And the mast")
     assert marks(found(task.room, message)) == ["🔁"]
     (line,) = [entry.post for entry in await stage.ledger.waiting() if "is kept" in entry.post.text]

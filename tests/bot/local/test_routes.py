@@ -173,7 +173,7 @@ async def test_nonce_makes_a_repeat_harmless(house: House) -> None:
 
 
 async def test_edit_without_allowed_mentions_pings_again(house: House) -> None:
-    """An edit that leaves allowed_mentions out parses mentions anew: the trap is there to be met."""
+    """An edit that leaves allowed_mentions out parses mentions again: the trap is there to be met."""
     you = house.local.you
     quiet = discord.AllowedMentions.none()
     message = await house.lobby.send(f"<@{you.id}>", allowed_mentions=quiet)

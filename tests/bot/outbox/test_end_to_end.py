@@ -191,7 +191,7 @@ async def test_an_end_is_told_once_where_the_task_was_started(stage: Stage, basi
     task_id, boss = await begun(stage)
     stage.engine.write(boss, "report.md", b"# Report")
     group_id = stage.engine.world.tasks[task_id].root_group_id
-    for report in ("All done.", "Mended."):
+    for report in ("All done.", "Repaired."):
         ended = TaskEnded(task_id, group_id, "done", report, ("report.md",), verified=True, basis=basis)
         stage.local.faults.drop_after("POST", BOT_SEND)
         stage.engine.emit(ended)
@@ -199,7 +199,7 @@ async def test_an_end_is_told_once_where_the_task_was_started(stage: Stage, basi
         await stage.restart()
         await stage.drain()
     notices = [m for m in stage.said("lobby") if "ended" in m["content"]]
-    for notice, report in zip(notices, ("All done.", "Mended."), strict=True):
+    for notice, report in zip(notices, ("All done.", "Repaired."), strict=True):
         (end,) = [m for m in stage.said("root") if report in m["content"]]
         link = f"https://discord.com/channels/{stage.local.guild_id}/{end['channel_id']}/{end['id']}"
         state = "✅ done" if basis == "audited" else "⚠️ not finished"

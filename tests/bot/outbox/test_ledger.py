@@ -146,7 +146,7 @@ async def test_pruning_keeps_the_way_back(database: Database) -> None:
 async def test_a_key_is_said_once(database: Database) -> None:
     """The same notice again is no news."""
     ledger = Ledger(database)
-    note = Post(1, 2, 0, "note", Lane.STATUS, "mended")
+    note = Post(1, 2, 0, "note", Lane.STATUS, "repaired")
     assert [await ledger.say("k", note, 1.0) for _ in range(2)] == [True, False]
     for _ in range(2):
         await ledger.said_before("k")

@@ -454,7 +454,7 @@ async def test_a_gate_that_cannot_be_closed_is_said(stage: Stage) -> None:
 
 
 async def test_the_bots_own_token_is_refused(stage: Stage) -> None:
-    """401 on the bot's routes says nothing of places or webhooks: nothing is made anew, it is tried again."""
+    """401 on the bot's routes says nothing of places or webhooks: nothing is made, it is tried again."""
     _, boss = await begun(stage)
     before = {c["id"] for c in stage.local.you.channels()}
     stage.local.faults.fail("POST", BOT_SEND, status=401, times=2)
@@ -465,7 +465,7 @@ async def test_the_bots_own_token_is_refused(stage: Stage) -> None:
 
 
 async def test_the_webhook_that_stands_in_for_the_bot_was_deleted(stage: Stage) -> None:
-    """Without Send Messages the bot speaks by its webhook; a deleted one is made anew, not the channel."""
+    """Without Send Messages the bot speaks by its webhook; a deleted one is made again, not the channel."""
     task_id, boss = await begun(stage)
     before = stage.local.you.channel("root")["id"]
     await stage.local.you.overwrite(before, stage.local.you.bot_role, deny=["send_messages"])

@@ -24,7 +24,7 @@ from tests.fakes.parts import CAPS, FakeSandbox
 
 
 def boss(view: View) -> ChatAnswer:
-    """Finishes; mends what the auditor rejects and finishes again."""
+    """Finishes; fixes what the auditor rejects and finishes again."""
     if "The auditor rejected the result" in view.last:
         path = f"repaired{view.steps}.txt"
         return call(

@@ -349,7 +349,7 @@ async def test_session_reads_a_long_answer_in_pieces(sandbox: Sandbox) -> None:
 async def test_no_setting_of_the_host_is_inherited(
     sandbox: Sandbox, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The environment inside is made anew."""
+    """The environment inside is made again."""
     monkeypatch.setenv(name, "secret-value")
     result = await sandbox.run(RunRequest(("env",), {}))
     assert name not in result.output

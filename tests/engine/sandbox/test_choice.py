@@ -175,7 +175,7 @@ def test_preparing_twice_does_nothing(environment: Path) -> None:
     assert heard == ["The sandbox's Python is ready (pytest)."]
 
 
-def test_another_list_of_packages_is_built_anew(tmp_path: Path) -> None:
+def test_another_list_of_packages_is_built_again(tmp_path: Path) -> None:
     """The environment holds exactly what is allowed."""
     made = prepare_environment(tmp_path / "env", [])
     assert made.packages == ()

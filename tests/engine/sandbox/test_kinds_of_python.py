@@ -125,7 +125,7 @@ def test_a_system_without_bubblewrap_builds_nothing(folder: Path, monkeypatch: p
 
 
 def test_a_replaced_system_python_is_noticed(folder: Path) -> None:
-    """After a system's upgrade the environment is built anew."""
+    """After a system's upgrade the environment is built again."""
     made = prepare_environment(folder / "env", [])
     record = json.loads((made.folder / "ready.json").read_text())
     (made.folder / "ready.json").write_text(json.dumps({**record, "python": "3.11.0 (another one)"}))

@@ -218,10 +218,10 @@ async def test_a_loosened_check_of_the_giver_is_said_before_its_result(stage: St
         return boss()(view)
 
     await played(stage, real, head, (write("a.md", "x\n"), loosened))
-    [letter] = [text for text in told if "Submission of" in text]
+    [message] = [text for text in told if "Submission of" in text]
     first = (
         "Not proof: code of the task decides how this program ends. terms.py was yours (revision 2); Ada, "
         "who submits, changed it since.\n"
     )
-    assert f"Submission of #1 (t): {first}  Its check exited with code 0" in letter
-    assert "Changed since you gave it: a.md (added +1 -0 by Ada), terms.py (+1 -1 by Ada)" in letter
+    assert f"Submission of #1 (t): {first}  Its check exited with code 0" in message
+    assert "Changed since you gave it: a.md (added +1 -0 by Ada), terms.py (+1 -1 by Ada)" in message

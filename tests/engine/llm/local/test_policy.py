@@ -83,11 +83,11 @@ def facts(
     ],
 )
 def test_a_boss_writes_runs_and_finishes(calls: tuple[PastCall, ...], names: tuple[str, ...]) -> None:
-    """Nothing is claimed before it ran; what failed is written anew once, and the same text never twice."""
+    """Nothing is claimed before it ran; what failed is written again once, and the same text never twice."""
     assert offer_of(facts("boss", *calls)).names == names
 
 
-def test_what_failed_is_written_anew_without_its_text_in_view() -> None:
+def test_what_failed_is_written_again_without_its_text_in_view() -> None:
     """Steps from the first write of that file on are left out, others stay; the text is warmer."""
     offer = offer_of(facts("boss", OPENED, WROTE_TEXT, WROTE, FAILED))
     assert (offer.before, offer.warmth) == (3, WARMTH)
@@ -119,7 +119,7 @@ def test_files_that_the_goal_names_are_written_one_after_the_other() -> None:
     assert offer_of(facts("boss", *done, goal=goal)).names == ("finish",)
 
 
-def test_what_was_refused_as_unfinished_is_written_anew_once() -> None:
+def test_what_was_refused_as_unfinished_is_written_again_once() -> None:
     """The refusal is what the model reads; the next time the work ends as it is."""
     refused = called("finish", Unfinished(("main.py",)))
     offer = offer_of(facts("boss", OPENED, WROTE, RAN, refused))

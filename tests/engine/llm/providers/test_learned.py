@@ -66,7 +66,7 @@ def test_it_is_forgotten_in_time(tmp_path: Path) -> None:
         b'{"format": 1, "endpoints": {"k": 1}}',
     ],
 )
-def test_a_damaged_file_counts_as_empty_and_is_written_anew(tmp_path: Path, damage: bytes) -> None:
+def test_a_damaged_file_counts_as_empty_and_is_written_again(tmp_path: Path, damage: bytes) -> None:
     """Also one of another version."""
     path = tmp_path / "learned.json"
     path.write_bytes(damage)
