@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from pathlib import Path
+
+import pytest
 
 from engine.assembly import OpenEngine
 from engine.commands import Limits
 from engine.events import PlanProposed
+from tests.fakes.parts import make_tables
+from tests.fakes.postgres import Cluster
 from tests.providers.stage import Body, Provider, answer, call, carry_out
 
 CEILING_IN, CEILING_OUT = 5, 25
@@ -27,7 +32,24 @@ async def test_nothing_counted_is_not_free(tmp_path: Path) -> None:
     assert len(provider.bodies) < 40
 
 
-async def test_six_hundred_calls_at_once_stay_within_the_cap_of_an_unpriced_model(tmp_path: Path) -> None:
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.soak)])
+def database_url(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Where a task is stored; "" is SQLite."""
+    if request.param == "sqlite":
+        yield ""
+        return
+    cluster = Cluster()
+    try:
+        url = cluster.new_database()
+        make_tables(url)
+        yield url
+    finally:
+        cluster.stop()
+
+
+async def test_six_hundred_calls_at_once_stay_within_the_cap_of_an_unpriced_model(
+    tmp_path: Path, database_url: str
+) -> None:
     """Each reserves what it may cost at the ceiling before it starts; over the cap nothing starts."""
     agents, most = 600, 0
     running = 0
@@ -61,6 +83,7 @@ async def test_six_hundred_calls_at_once_stay_within_the_cap_of_an_unpriced_mode
         model_prices={},
         model_concurrency=600,
         plan_approval_over=10_000,
+        database_url=database_url,
     )
     assert len(provider.bodies) > 10
     assert most > 3
