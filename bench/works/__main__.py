@@ -11,7 +11,7 @@ import argparse
 import asyncio
 import json
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from engine.events import TaskEnded
 from engine.llm.local import LocalModel
 from engine.llm.providers.openai_chat import OpenAIChat
 from engine.ports import ChatMessage, ChatRequest
+from engine.queries import StepView
 from engine.sandbox import SandboxLimits, choose_sandbox, environment_folder, prepare_environment
 from engine.settings import EngineSettings
 from scenarios.common import say, stop_left
@@ -31,14 +32,15 @@ PLAIN = "Answer with each file whole, in one code block, after a line with its n
 PLAIN_TOKENS = 1100
 TEMPERATURE = 0.2
 SPACE = "bench:works"
+MOST_STEPS = 200
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
     """What came of one work; `false_claims`: sentences of a report that claim success of a failed work.
 
-    `once`: whether the first version of each file passes by itself; `writings`: versions of all files. Both
-    show what a second writing did within one run.
+    `once`: whether the first version of each file passes by itself; `writings`: versions of all files;
+    `after`: the tool whose answer each second writing followed. They show what each means did within one run.
     """
 
     arm: str
@@ -57,6 +59,7 @@ class Result:
     files: Mapping[str, str]
     once: bool | None = None
     writings: int = 0
+    after: tuple[str, ...] = ()
 
 
 async def plain(works: Sequence[Work], settings: EngineSettings, out: Path, cap_s: float) -> None:
@@ -133,7 +136,22 @@ async def _task(opened: OpenEngine, work: Work, cap_s: float) -> Result:
         "product", work.name, work.kind, marked.passed, marked.held, marked.reached, marked.note, seconds,
         view.spend.completion_tokens, f"{view.state}/{basis}", len(agents), false, view.report, _texts(files),
         once.passed, sum(map(len, versions.values())),
+        tuple([tool for agent in agents for tool in rewrites(await look.steps(agent.id, limit=MOST_STEPS))]),
     )  # fmt: skip
+
+
+def rewrites(steps: Iterable[StepView]) -> Iterator[str]:
+    """Yield, for each file that an agent wrote once more, the tool that it had called last before."""
+    written: set[str] = set()
+    last = ""
+    in_order = sorted(steps, key=lambda step: step.step)
+    for name, arguments, _ in (call for step in in_order for call in step.calls):
+        if name == "write_file":
+            path = str(json.loads(arguments).get("path"))
+            if path in written:
+                yield last
+            written.add(path)
+        last = name
 
 
 def _texts(files: Mapping[str, bytes]) -> dict[str, str]:
@@ -170,13 +188,13 @@ def table(results: Sequence[Result]) -> str:
 
 def _rewritten(results: Sequence[Result]) -> str:
     """Return what a second writing did: the first versions of the same runs, marked by themselves."""
-    gained = sum(result.passed and not result.once for result in results)
-    lost = sum(bool(result.once) and not result.passed for result in results)
-    again = sum(result.writings > len(result.files) for result in results)
-    return (
-        f"first versions of {len(results)} runs: {sum(bool(r.once) for r in results)} pass; "
-        f"written a second time in {again}, which made {gained} right and {lost} wrong"
-    )
+    lines = [f"first versions of {len(results)} runs: {sum(bool(r.once) for r in results)} pass"]
+    for tool in sorted({tool for result in results for tool in result.after}):
+        own = [result for result in results if tool in result.after]
+        gained = sum(result.passed and not result.once for result in own)
+        lost = sum(bool(result.once) and not result.passed for result in own)
+        lines.append(f"written once more after {tool}: {len(own)}, right by it {gained}, wrong by it {lost}")
+    return "\n".join(lines)
 
 
 def _row(kind: str, arms: Iterable[str], results: Sequence[Result]) -> str:

@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from bench.works import FRESH, KINDS, SEEN, UNSEEN, WORKS, Work, prelude
-from bench.works.__main__ import Result, table
+from bench.works.__main__ import Result, rewrites, table
 from bench.works.marking import claims, files_in, mark, prose_of
 from engine.ports import RunRequest, RunResult, Sandbox, SandboxSession, SandboxStatus
+from engine.queries import StepView
 
 
 class PlainSandbox(Sandbox):
@@ -113,14 +115,28 @@ def test_the_table_counts_passes_by_kind() -> None:
 
 
 def test_the_table_says_what_a_second_writing_did() -> None:
-    """The first versions of the same runs are counted beside the last ones."""
-    made = [
-        Result(
-            "product", name, "dialogue", passed, 2, 2, "", 3.0, 10, "ended", 1, (), "", {"a.py": ""}, once, n
-        )
-        for name, passed, once, n in [("a", True, False, 2), ("b", False, False, 2), ("c", True, True, 1)]
-    ]
-    said = table(made).splitlines()[-1]
-    assert said == (
-        "first versions of 3 runs: 1 pass; written a second time in 2, which made 1 right and 0 wrong"
+    """The first versions of the same runs are counted beside the last ones, for each means."""
+    one = Result(
+        "product", "x", "dialogue", True, 2, 2, "", 3.0, 10, "ended", 1, (), "", {"a.py": ""}, True, 1
     )
+    made = [
+        replace(one, once=False, writings=2, after=("run",)),
+        replace(one, once=False, passed=False, writings=3, after=("run", "finish")),
+        one,
+    ]
+    assert table(made).splitlines()[-3:] == [
+        "first versions of 3 runs: 1 pass",
+        "written once more after finish: 1, right by it 0, wrong by it 0",
+        "written once more after run: 2, right by it 1, wrong by it 0",
+    ]
+
+
+def test_a_file_written_once_more_names_what_came_before() -> None:
+    """The tool that was called last, whatever else was written between."""
+    called = [("write_file", '{"path": "a.py"}'), ("run", "{}"), ("write_file", '{"path": "b.py"}')]
+    called += [("finish", "{}"), ("write_file", '{"path": "a.py"}')]
+    steps = [
+        StepView(1, 1, n, 0.0, 1.0, "", "", ((name, arguments, ""),), 1, 1, 1, "m")
+        for n, (name, arguments) in enumerate(called)
+    ]
+    assert list(rewrites(reversed(steps))) == ["finish"]
