@@ -214,8 +214,11 @@ async def test_a_months_budget_is_told_where_no_channel_was_chosen(stage: Stage)
 async def test_a_blank_row_is_repaired_at_start_and_its_task_appears(stage: Stage) -> None:
     """A row that an older version left without server and owner: the next start posts all of its task."""
     task_id, boss = await followed(stage)
+    other = {"task_id": 99, "guild_id": 5, "owner_id": 6, "goal": "a large game", "state": "done"}
+    await stage.database.write(lambda c: c.execute(tasks.insert().values(**other)))
     blank = {"guild_id": 0, "owner_id": 0, "goal": "", "state": "running"}
-    await stage.database.write(lambda c: c.execute(update(tasks).values(**blank)))
+    mine = update(tasks).where(tasks.c.task_id == task_id).values(**blank)
+    await stage.database.write(lambda c: c.execute(mine))
     gate_id = stage.engine.raise_gate(boss, "Which wood?", ("Oak", "Ash"))
     await stage.drain()
     assert buttons(stage) == []
@@ -224,6 +227,9 @@ async def test_a_blank_row_is_repaired_at_start_and_its_task_appears(stage: Stag
     assert [label for label, _ in buttons(stage)] == ["Oak", "Ash"]
     assert await stage.outbox.ledger.gate_message(gate_id) is not None
     rows = await stage.database.read(lambda c: c.execute(tasks.select()).mappings().all())
-    assert [(row["guild_id"], row["goal"]) for row in rows] == [(stage.local.guild_id, "a small game")]
+    assert {row["task_id"]: (row["guild_id"], row["goal"], row["state"]) for row in rows} == {
+        1: (stage.local.guild_id, "a small game", "running"),
+        99: (5, "a large game", "done"),
+    }
     keys = await stage.database.read(lambda c: c.execute(outbox.select()).mappings().all())
     assert len(keys) == len({row["key"] for row in keys}) and task_id == 1
