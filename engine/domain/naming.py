@@ -62,6 +62,13 @@ def address_key(written: str) -> str:
     return name_key(clean_name(written) or written)
 
 
+def person_keys(named: str) -> frozenset[str]:
+    """Return the keys of a person's name, as given with a title in brackets and without, whole and as long as
+    names of agents are."""
+    forms = [named, *(named[: found.start()] for found in re.finditer(r"\s\(", named))]
+    return frozenset(key for form in forms for key in (name_key(form), name_key(clean_name(form))) if key)
+
+
 def is_reserved(name: str) -> bool:
     """Return whether a name could be taken for the engine, for people, or for a form of address."""
     spoken = any(" ".join(words) in _WORDS for words in _forms(name))

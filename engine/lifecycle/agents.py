@@ -17,6 +17,7 @@ from engine.lifecycle.gates import close_gates
 from engine.lifecycle.open_messages import forward_messages, open_messages
 from engine.ports import AgentRole
 from engine.store.core import AGENTS, ASSIGNMENTS, GATES, GROUPS, TASKS
+from engine.store.people import people_keys
 from engine.store.prepared import Prepared
 from engine.store.refusals import forget_refusals
 
@@ -85,10 +86,13 @@ class NewAgent:
 
 
 def add_agent(connection: Connection, new: NewAgent, now: float) -> tuple[int, str]:
-    """Insert an agent under a name unique in its task. Return (id, name). Raises Stale at the task's cap."""
+    """Insert an agent under a name unique in its task, which is no name of a person who took part in it.
+    Return (id, name). Raises Stale at the task's cap."""
     if _count_in.run(connection, task=new.task_id).rowcount != 1:
         raise Stale("the task has as many agents as it may have")
-    name = _free_name(connection, new.task_id, new.name)
+    # The engine itself names the others after their roles.
+    people = people_keys(connection, new.task_id) if new.role == "member" else frozenset[str]()
+    name = _free_name(connection, new.task_id, new.name, people)
     made = _insert_agent.scalar(
         connection,
         task_id=new.task_id,
@@ -108,16 +112,17 @@ def add_agent(connection: Connection, new: NewAgent, now: float) -> tuple[int, s
     return int(made), name
 
 
-def _free_name(connection: Connection, task_id: int, wanted: str) -> str:
-    """Return `wanted`, numbered when the task already has it; nearly always one index lookup."""
+def _free_name(connection: Connection, task_id: int, wanted: str, people: frozenset[str]) -> str:
+    """Return `wanted`, numbered when the task has an agent or one of `people` with it; nearly always one
+    index lookup."""
     name = unique_name(wanted, ())
     key = name_key(name)
-    if not _has_name.first(connection, task=task_id, name=key):
+    if key not in people and not _has_name.first(connection, task=task_id, name=key):
         return name
     found = sa.select(AGENTS.c.name_key).where(
         AGENTS.c.task_id == task_id, AGENTS.c.name_key.startswith(key[:8], autoescape=True)
     )
-    return unique_name(wanted, set(connection.execute(found).scalars()))
+    return unique_name(wanted, people | set(connection.execute(found).scalars()))
 
 
 def form_group(

@@ -324,6 +324,13 @@ class MessageRow(EngineTable, table=True):
             postgresql_where=sa.text("from_agent IS NOT NULL"),
         ),
         Index(
+            "ix_messages_people",
+            "task_id",
+            "from_name",
+            sqlite_where=sa.text("from_kind = 'person'"),
+            postgresql_where=sa.text("from_kind = 'person'"),
+        ),
+        Index(
             "ix_messages_sent",
             "from_agent",
             "to_agent",
@@ -484,7 +491,17 @@ class EventRow(EngineTable, table=True):
     """An event, in the order of `seq`. `by`, `by_name`: whose command caused it, "" when no person's did."""
 
     __tablename__ = "events"
-    __table_args__ = (UniqueConstraint("key"), Index("ix_events_task", "task_id", "seq"))
+    __table_args__ = (
+        UniqueConstraint("key"),
+        Index("ix_events_task", "task_id", "seq"),
+        Index(
+            "ix_events_people",
+            "task_id",
+            "by_name",
+            sqlite_where=sa.text("by_name <> ''"),
+            postgresql_where=sa.text("by_name <> ''"),
+        ),
+    )
     seq: int | None = Field(default=None, primary_key=True)
     task_id: int
     key: str

@@ -30,6 +30,7 @@ from engine.domain.naming import (
 )
 from engine.domain.outcomes import Joined, Slot, ToolResult
 from engine.domain.team import Team, too_many
+from engine.store.people import people_keys
 from engine.tools.base import WORKERS, Arguments, Tool, ToolContext, ToolRefused
 from engine.tools.command_line import Command
 from engine.tools.directory import my_members, not_mine
@@ -110,6 +111,7 @@ async def _check_room(context: ToolContext, arguments: RecruitArguments) -> None
     if context.agent.depth + 1 > context.task.max_depth:
         raise ToolRefused(f"The hierarchy may be {context.task.max_depth} deep. Do this part yourself.")
     known = await my_members(context)
+    people = await context.db.read(lambda c: people_keys(c, context.task.id))
     for member in arguments.members:
         if not (member.instructions.strip() or member.task.strip()):
             raise ToolRefused(f"{clean_name(member.name)} has neither instructions nor a task. Give one.")
@@ -124,6 +126,11 @@ async def _check_room(context: ToolContext, arguments: RecruitArguments) -> None
                 "auditor. Say in its role what it does."
             )
         key = name_key(clean_name(member.name) or NAMELESS)
+        if key in people:
+            raise ToolRefused(
+                f"{clean_name(member.name)} would pass for a person who takes part in this task. "
+                "Give it another name."
+            )
         if key in known:
             raise ToolRefused(f"{member.name} is already in your group. Assign the work to it instead.")
         known[key] = member.name

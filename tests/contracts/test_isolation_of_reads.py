@@ -313,8 +313,8 @@ def test_a_name_is_numbered_among_its_own_task(made: tuple[StoreOnOneConnection,
     store.undo()
     taken = AGENTS.c.id == trio.before.bob
     store.connection.execute(AGENTS.update().where(taken).values(name="Ada 2", name_key="ada 2"))
-    assert _free_name(store.connection, trio.subject.task, "Ada") == "Ada 2"
-    assert _free_name(store.connection, trio.before.task, "Ada") == "Ada 3"
+    assert _free_name(store.connection, trio.subject.task, "Ada", frozenset()) == "Ada 2"
+    assert _free_name(store.connection, trio.before.task, "Ada", frozenset()) == "Ada 3"
 
 
 def test_calls_are_limited_for_each_task(made: tuple[StoreOnOneConnection, Trio]) -> None:

@@ -7,12 +7,13 @@ import re
 
 import sqlalchemy as sa
 
-from engine.commands import SayToAgent, StartTask
+from engine.commands import PauseTask, ResumeTask, SayToAgent, StartTask
 from engine.errors import ModelRefused
 from engine.events import AgentSpoke, RemarkNoted
+from engine.lifecycle.agents import NewAgent, add_agent
 from engine.llm.scripted import call, say
 from engine.ports import ChatAnswer, ChatRequest, RunResult
-from engine.store.core import AGENTS, ASSIGNMENTS, BUDGETS, EVENTS, MESSAGES, STEPS
+from engine.store.core import AGENTS, ASSIGNMENTS, BUDGETS, EVENTS, MESSAGES, STEPS, TASKS
 from tests.contracts.conftest import World, still
 from tests.fakes.cast import View
 from tests.fakes.parts import FakeSandbox
@@ -278,3 +279,51 @@ async def test_what_an_endpoint_refuses_for_a_role_is_asked_twice_in_a_whole_tas
 async def _both_gave_up(world: World) -> bool:
     gave_up = sa.select(sa.func.count()).select_from(AGENTS).where(AGENTS.c.refused != "")
     return bool(await world.scalar(gave_up) == 2)
+
+
+async def test_no_agent_is_called_like_a_person_of_its_task(world: World) -> None:
+    """Whoever started it, spoke in it or decided in it, however the name is written; a person of another task
+    is nobody here."""
+    told: list[str] = []
+    names = ("ANN", "\u0410nn", "B\u043eb", "C\u00e9cile", "Dora")
+
+    def script(request: ChatRequest) -> ChatAnswer:
+        view = View(request)
+        if view.name != "Boss":
+            return say("ok")
+        tries = sum("would pass for a person who takes part" in m.content for m in request.messages)
+        if "would pass" in request.messages[-1].content:
+            told.append(request.messages[-1].content)
+        if "Now recruit" not in view.all or "Joined your group" in view.all:
+            return say("I wait.")
+        member = {"name": names[tries], "role": "writer", "instructions": "Write."}
+        return call(("recruit", {"members": [member]}))
+
+    engine = await world.start(script)
+    other = await engine.handle(StartTask("g", "d", "here", by_name="Dora (crew)"))
+    await world.until(lambda: still(world))
+    task = await engine.handle(StartTask("g", "a", "here", by_name="Ann (started the task)"))
+    await world.until(lambda: still(world))
+    boss = await world.scalar(sa.select(TASKS.c.boss_id).where(TASKS.c.id == task))
+    await engine.handle(PauseTask(task, "c", "C\u00e9cile (Crew (EU))"))
+    await engine.handle(ResumeTask(task, "c", "C\u00e9cile (Crew (EU))"))
+    await engine.handle(SayToAgent(boss, "Now recruit.", "b", "Bob (crew)", ref="r"))
+    await world.until(lambda: still(world))
+    assert other != task and len(told) == 4
+    members = sa.select(AGENTS.c.name).where(AGENTS.c.role == "member")
+    assert [row.name for row in await world.rows(members)] == ["Dora"]
+
+
+async def test_an_agent_that_a_person_forestalled_is_numbered(world: World) -> None:
+    """The person spoke between the call and its commit; roles that the engine names keep their names."""
+    engine = await world.start(lambda _request: say("I wait."))
+    task = await engine.handle(StartTask("g", "a", "here", by_name="Boss (crew)"))
+    await world.until(lambda: still(world))
+    boss = (await world.rows(sa.select(AGENTS).where(AGENTS.c.task_id == task)))[0]
+    assert boss.name == "Boss"
+    await engine.handle(SayToAgent(boss.id, "Hello.", "b", "\u0412\u043eb", ref="r"))
+    made = []
+    for wanted in ("Bob", "Bob", "Bo"):
+        new = NewAgent(task, boss.group_id, boss.id, boss.budget_id, wanted, "t", "i", "member", 1)
+        made.append((await world.write(lambda c, new=new: add_agent(c, new, 1.0)))[1])  # type: ignore[misc]
+    assert made == ["Bob 2", "Bob 3", "Bo"]

@@ -14,6 +14,7 @@ from engine.domain.naming import (
     is_role,
     name_key,
     named_as,
+    person_keys,
     unique_name,
 )
 from engine.domain.titles import LONGEST, shortened, title_of
@@ -178,3 +179,23 @@ def test_ordinary_groups_and_tasks_keep_their_names(name: str) -> None:
 def test_a_group_that_could_only_be_an_address_or_a_person_has_no_such_name(name: str) -> None:
     """It is called after its head instead."""
     assert named_as(name, "group") == ""
+
+
+@pytest.mark.parametrize(
+    "named", ["Ann", "ANN (crew)", "\u0410nn (Crew (EU))", "Ann (she/her) (manages the server)"]
+)
+def test_a_person_is_known_without_the_title_that_follows(named: str) -> None:
+    """A role's name may hold brackets too."""
+    assert name_key("Ann") in person_keys(named)
+    assert name_key("Crew") not in person_keys(named)
+
+
+def test_a_person_without_a_name_has_no_key() -> None:
+    """Nor has one whose name is not drawn."""
+    assert person_keys("") == person_keys("\u3164") == frozenset()
+
+
+def test_a_long_name_of_a_person_is_known_as_an_agent_would_bear_it() -> None:
+    """Names of agents are cut."""
+    long = "Ann the person who keeps all of the accounts of us"
+    assert name_key(clean_name(long)) in person_keys(f"{long} (crew)")
