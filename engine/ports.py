@@ -453,7 +453,7 @@ ServerCondition = Literal["starting", "ready", "down", "needs_sign_in", "wrong"]
 class ServerState:
     """The state of one server. `detail`: why it is not ready and what to do; without secrets.
 
-    `signs_in`: an administrator can sign in to it now; `signed_in`: one did. `spaces`: the servers of people
+    `signs_in`: a person can sign in to it now; `signed_in`: one did. `spaces`: the servers of people
     where it exists, None for all.
     """
 

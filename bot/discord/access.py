@@ -8,7 +8,7 @@ Four rights: start tasks, steer (talk to agents, pause, resume, stop), approve (
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Literal
@@ -63,6 +63,29 @@ started the task is not enough. The tenth that wrapping up may use is given once
 
 CONTINUE_RIGHTS = (Right.START, Right.STEER)
 """The rights needed to continue a task after its end: it costs like a start, and steers its agents."""
+
+
+Signer = Literal["manager", "operator"]
+"""Who signs the agents in to a server of tools: who manages the Discord server, or the bot's operator, who
+owns its application on Discord."""
+
+
+def signer_of(spaces: Collection[str] | None, guilds: int) -> Signer:
+    """Return who signs the agents in to a server of tools and out of it: the operator where the agents of
+    several Discord servers act with that account. `spaces` None: those of all `guilds` of the bot."""
+    return "operator" if (guilds if spaces is None else len(spaces)) > 1 else "manager"
+
+
+def operators_of(application: discord.AppInfo) -> frozenset[int]:
+    """Return the ids of who operates the bot: the owner of its application, or those of its team who may
+    change the application."""
+    team = application.team
+    if team is None:
+        return frozenset({application.owner.id})
+    joined = discord.TeamMembershipState.accepted
+    reads = discord.TeamMemberRole.read_only
+    changers = (m.id for m in team.members if m.membership_state == joined and m.role != reads)
+    return frozenset(changers) | ({team.owner_id} if team.owner_id else frozenset())
 
 
 def gate_rights(choice: Choice | None) -> tuple[Right, ...]:

@@ -13,11 +13,12 @@ import aiohttp
 import discord
 from discord.utils import MISSING
 
-from bot.discord.access import Person, Right, may, person_of, titled
+from bot.discord.access import Person, Right, may, operators_of, person_of, signer_of, titled
 from bot.discord.context import Interaction, parts_of
 from bot.discord.errors import ActionRefused
 from bot.discord.identities import owner_id
 from bot.texts import refusals
+from engine.ports import ServerState
 from engine.queries import TaskView
 
 ACKNOWLEDGED = 40060
@@ -77,6 +78,27 @@ def require_manager(interaction: Interaction) -> Person:
     if not person.manages_guild:
         raise ActionRefused(refusals.NEEDS_MANAGE)
     return person
+
+
+async def require_signer(interaction: Interaction, server: ServerState | None) -> Person:
+    """Return the person if they may sign the agents in to this server of tools and out of it; None: to any
+    that is used here. Raises ActionRefused."""
+    person, client = requester(interaction), interaction.client
+    if not await signs(client, person, server):
+        shared = server is not None and signer_of(server.spaces, len(client.guilds)) == "operator"
+        raise ActionRefused(refusals.NEEDS_OPERATOR if shared else refusals.NEEDS_MANAGE)
+    return person
+
+
+async def signs(client: discord.Client, person: Person, server: ServerState | None) -> bool:
+    """Return whether a person may sign the agents in to this server of tools and out of it, as the bot's
+    Discord servers and the owner of its application are now; None: to some server."""
+    signer = None if server is None else signer_of(server.spaces, len(client.guilds))
+    if person.manages_guild and signer != "operator":
+        return True
+    if signer == "manager":
+        return False
+    return person.id in operators_of(await client.application_info())
 
 
 async def hold(interaction: Interaction) -> None:

@@ -69,6 +69,11 @@ ARCHIVE_RUNNING = Refusal(
     "Task #{id} still uses its channels.", "Stop it with `/task stop`, then archive it."
 )
 NEEDS_MANAGE = Refusal("This needs the Manage Server permission.", "Ask someone who has it.")
+NEEDS_OPERATOR = Refusal(
+    "Agents of several Discord servers share this sign-in, so only the bot's operator may begin or end it.",
+    "Ask the owner of the bot's application, or have them list this Discord server alone under `guilds` in "
+    "`mcp.json`.",
+)
 REPLY_REFUSED = Refusal(
     "Agents here read only messages of people who may steer the task.",
     "Ask the person who started it, or see `/help`.",

@@ -41,10 +41,7 @@ LINK = (
 )
 LINK_FILE = "link.txt"
 SIGNED_IN = "✅ Signed in to **{name}**. `/tools` shows its tools in a moment."
-SHARED = Refusal(
-    "A sign-in to {name} would apply to every Discord server that this bot is in.",
-    "Ask the operator to list the servers it is meant for under `guilds` in its entry in `mcp.json`.",
-)
+NO_SERVER = Refusal("There is no server of tools {name} here.", "Look at `/tools` again.")
 MORE = "-# The full list is attached."
 FILE = "tools.md"
 DOCTOR_OK = "✅ External tools: {count} ready."

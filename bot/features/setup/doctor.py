@@ -125,7 +125,7 @@ class DoctorCog(commands.Cog):
     async def doctor(self, interaction: Interaction) -> None:
         """Check everything and report fixes; waiting posts are retried at once."""
         await hold(interaction)
-        require_manager(interaction)
+        person = require_manager(interaction)
         parts, guild = parts_of(interaction), interaction.guild
         assert guild is not None
         parts.probes.again()
@@ -148,5 +148,5 @@ class DoctorCog(commands.Cog):
         roles = frozenset(role.id for role in guild.roles)
         lines += rights_lines(await parts.records.rules(guild.id), roles)
         states = parts.outside.states() if parts.outside is not None else ()
-        view = sign_in_view(states, current_space(interaction))
+        view = await sign_in_view(interaction.client, person, states, current_space(interaction))
         await answer(interaction, cut("\n".join(lines), 2000), view=view)

@@ -41,7 +41,7 @@ class ToolsCog(commands.Cog):
         here = [tool for tool in outside.all_tools() if tool.spaces is None or space in tool.spaces]
         states = [state for state in outside.states() if space in (state.spaces or {space})]
         text = "\n".join(server_lines(states, here, reasons=person.manages_guild))
-        view = sign_in_view(outside.states(), space) if person.manages_guild else None
+        view = await sign_in_view(interaction.client, person, outside.states(), space)
         await answer(interaction, _fitting(text), view=view, files=_attached(text, here))
 
 

@@ -1,6 +1,7 @@
 """Sign in to a server of tools and out of it: buttons, the private link, and the window for its address.
 
-Whoever manages the server may, at each step; the link is good once and for who asked for it.
+Whoever manages the Discord server may, or the operator where several share the account, at each step; the
+link is good once and for who asked for it.
 """
 
 from __future__ import annotations
@@ -12,11 +13,11 @@ from typing import Any
 
 import discord
 
-from bot.discord.access import person_of
+from bot.discord.access import Person, person_of
 from bot.discord.context import Interaction, OutsideTools, parts_of
 from bot.discord.errors import ActionRefused
 from bot.discord.formatting import plain
-from bot.discord.interactions import answer, hold, require_manager
+from bot.discord.interactions import answer, hold, require_signer, signs
 from bot.discord.lookup import current_space
 from bot.discord.reporting_item import ReportingItem
 from bot.discord.windows import TextField, window
@@ -53,8 +54,8 @@ class SignInButton(
 
     async def pressed(self, interaction: Interaction) -> None:
         """Hand out a link, open the window, or sign out."""
-        require_manager(interaction)
         if self.verb == PASTE:
+            await require_signer(interaction, None)
             await interaction.response.send_modal(
                 window("signin:0", wording.PASTE, TextField("address", wording.ADDRESS, long=True))
             )
@@ -66,24 +67,19 @@ class SignInButton(
             await self._hand_out(interaction)
 
     async def _sign_out(self, interaction: Interaction) -> None:
-        outside, person, space = (
-            _outside(interaction),
-            require_manager(interaction),
-            current_space(interaction),
-        )
+        person, _ = await _signer(interaction, self.server)
+        outside, space = _outside(interaction), current_space(interaction)
         ends = RecordSignOut(space, self.server, person.key, person.named)
         await outside.sign_out(self.server, space, parts_of(interaction).engine.recording(ends))
         await answer(interaction, wording.SIGNED_OUT.format(name=plain(self.server, 60)))
 
     async def _hand_out(self, interaction: Interaction) -> None:
-        outside, person = _outside(interaction), require_manager(interaction)
-        state = next((one for one in outside.states() if one.name == self.server), None)
-        if state is not None and state.spaces is None and len(interaction.client.guilds) > 1:
-            raise ActionRefused(wording.SHARED.format(name=plain(self.server, 60)))
-        space = current_space(interaction)
+        person, state = await _signer(interaction, self.server)
+        outside, space = _outside(interaction), current_space(interaction)
         begins = RecordSignIn(space, self.server, person.key, person.named)
         record = parts_of(interaction).engine.recording(begins)
-        link = await outside.begin_sign_in(self.server, space, person.key, _may(interaction), record)
+        may = _may(interaction, state)
+        link = await outside.begin_sign_in(self.server, space, person.key, may, record)
         text = wording.LINK.format(
             name=plain(link.server, 60), host=plain(link.host, 100), minutes=round(link.seconds / 60)
         )
@@ -100,18 +96,31 @@ class SignInButton(
 _LABELS = {ASK: wording.SIGN_IN, PASTE: wording.PASTE, OUT: wording.SIGN_OUT}
 
 
-def _may(interaction: Interaction) -> Callable[[], Awaitable[bool]]:
-    """Return what tells whether the person still manages the server."""
-    guild, person_id = interaction.guild, interaction.user.id
+def _may(interaction: Interaction, state: ServerState) -> Callable[[], Awaitable[bool]]:
+    """Return what tells whether the person may still sign the agents in."""
+    guild, person_id, client = interaction.guild, interaction.user.id, interaction.client
 
     async def may() -> bool:
         try:
             member = await guild.fetch_member(person_id) if guild is not None else None
         except discord.NotFound:
             return False
-        return member is not None and person_of(member).manages_guild
+        return member is not None and await signs(client, person_of(member), state)
 
     return may
+
+
+async def _signer(interaction: Interaction, server: str) -> tuple[Person, ServerState]:
+    """Return the person and the server of tools, if they may sign its agents in and out here. Raises
+    ActionRefused: first where the person has no such right, so that no name is confirmed to them."""
+    outside, space = parts_of(interaction).outside, current_space(interaction)
+    states = outside.states() if outside is not None else ()
+    here = [state for state in states if space in (state.spaces or {space})]
+    state = next((state for state in here if state.name == server), None)
+    person = await require_signer(interaction, state)
+    if state is None:
+        raise ActionRefused(wording.NO_SERVER.format(name=plain(server, 60)))
+    return person, state
 
 
 def _outside(interaction: Interaction) -> OutsideTools:
@@ -124,14 +133,23 @@ def _outside(interaction: Interaction) -> OutsideTools:
 async def pasted(interaction: Interaction, _number: int, values: Mapping[str, str]) -> None:
     """End a sign-in with the address that the person's browser was sent to."""
     await hold(interaction)
-    person = require_manager(interaction)
+    person = await require_signer(interaction, None)
     server = await _outside(interaction).finish_sign_in(values.get("address", ""), person.key)
     await answer(interaction, wording.SIGNED_IN.format(name=plain(server, 60)))
 
 
-def sign_in_view(states: Sequence[ServerState], space: str) -> discord.ui.View | None:
-    """Return a button for each server that a manager can sign in to or out of here, None without any."""
-    here = [state for state in states if space in (state.spaces or {space})]
+async def sign_in_view(
+    client: discord.Client, person: Person, states: Sequence[ServerState], space: str
+) -> discord.ui.View | None:
+    """Return a button for each server that can be signed in to or out of here, None without any.
+
+    A manager sees those for the operator too: they say who may.
+    """
+    here = []
+    for state in states:
+        offered = space in (state.spaces or {space}) and (state.signs_in or state.signed_in)
+        if offered and (person.manages_guild or await signs(client, person, state)):
+            here.append(state)
     buttons = [(ASK, state.name) for state in here if state.signs_in]
     buttons += [(OUT, state.name) for state in here if state.signed_in]
     if not buttons:

@@ -51,7 +51,7 @@ _SILENT = frozenset(
 cannot read."""
 
 _NOT_DONE: Mapping[int, str] = {
-    401: "it asks for a sign-in: whoever manages the server can give one in /tools",
+    401: "it asks for a sign-in: whoever may give one does so in /tools",
     403: "it is not permitted to the bot",
     429: "too many calls: wait some minutes",
 }

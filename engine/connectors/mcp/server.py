@@ -225,7 +225,7 @@ class McpServer:
         return self._connection
 
 
-SIGN_IN = "It asks for a sign-in: whoever manages the server signs in with the button of /tools."
+SIGN_IN = "It asks for a sign-in: whoever may signs in with the button of /tools."
 REFUSED = (
     "It refuses the bot and offers no sign-in here{why}. Give it a token of its own in the headers of its "
     "entry in mcp.json, as ${{NAME}}, or correct the one there."

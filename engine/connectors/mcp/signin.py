@@ -338,9 +338,7 @@ class SignIns:
             raise WrongState("This sign-in is not open, or somebody else's.", "Ask for a new link in /tools.")
         if not await found.may():
             self._end(state)
-            raise WrongState(
-                "Who began this sign-in may not manage the server any more.", "Ask someone who may."
-            )
+            raise WrongState("Who began this sign-in may not give it any more.", "Ask someone who may.")
         if not _one(given, "code"):
             self._end(state)
             why = clean_line(_one(given, "error_description") or _one(given, "error") or "no code came")

@@ -318,7 +318,7 @@ async def test_a_pasted_address_ends_it_only_for_who_still_may(tmp_path: Path) -
         with pytest.raises(WrongState):  # the newer link ended the first
             await made.finish_sign_in(await sent_to(first.address), "ann")
         may = False
-        with pytest.raises(WrongState, match="may not manage"):
+        with pytest.raises(WrongState, match="may not give it"):
             await made.finish_sign_in(await sent_to(link.address), "ann")
         may = True
         link = await made.begin_sign_in("guarded", "ann", may_still, unrecorded)
