@@ -16,7 +16,7 @@ from bot.discord.formatting import cut, many
 from bot.discord.interactions import answer, hold, require_manager
 from bot.discord.lookup import current_space
 from bot.features.tools.listing import doctor_lines
-from bot.features.tools.sign_in import sign_in_view
+from bot.features.tools.sign_in import sign_in_view, states_here
 from engine.ports import SandboxStatus
 
 IN_SERVER: Mapping[str, str] = {
@@ -141,12 +141,11 @@ class DoctorCog(commands.Cog):
             told = ", ".join(f"{count} {state}" for state, count in sorted(counts.items()))
             lines.append(texts.DOCTOR_OUTBOX.format(counts=told))
         lines.append(sandbox_line(parts.probes.sandbox()))
-        if parts.outside is not None:
-            lines += doctor_lines(parts.outside.states())
+        states = states_here(parts.outside, current_space(interaction))
+        lines += doctor_lines(states)
         if problem := parts.probes.faces():
             lines.append(texts.DOCTOR_FACES.format(problem=problem))
         roles = frozenset(role.id for role in guild.roles)
         lines += rights_lines(await parts.records.rules(guild.id), roles)
-        states = parts.outside.states() if parts.outside is not None else ()
-        view = await sign_in_view(interaction.client, person, states, current_space(interaction))
+        view = await sign_in_view(interaction.client, person, states)
         await answer(interaction, cut("\n".join(lines), 2000), view=view)

@@ -16,7 +16,7 @@ from bot.discord.formatting import plain
 from bot.discord.interactions import answer, hold, require_right
 from bot.discord.lookup import current_space
 from bot.features.tools.listing import server_lines
-from bot.features.tools.sign_in import sign_in_view
+from bot.features.tools.sign_in import sign_in_view, states_here
 from bot.texts import tools as wording
 from engine.ports import OutsideTool
 
@@ -39,9 +39,9 @@ class ToolsCog(commands.Cog):
             return
         space = current_space(interaction)
         here = [tool for tool in outside.all_tools() if tool.spaces is None or space in tool.spaces]
-        states = [state for state in outside.states() if space in (state.spaces or {space})]
+        states = states_here(outside, space)
         text = "\n".join(server_lines(states, here, reasons=person.manages_guild))
-        view = await sign_in_view(interaction.client, person, outside.states(), space)
+        view = await sign_in_view(interaction.client, person, states)
         await answer(interaction, _fitting(text), view=view, files=_attached(text, here))
 
 

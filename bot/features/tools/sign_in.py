@@ -113,14 +113,18 @@ def _may(interaction: Interaction, state: ServerState) -> Callable[[], Awaitable
 async def _signer(interaction: Interaction, server: str) -> tuple[Person, ServerState]:
     """Return the person and the server of tools, if they may sign its agents in and out here. Raises
     ActionRefused: first where the person has no such right, so that no name is confirmed to them."""
-    outside, space = parts_of(interaction).outside, current_space(interaction)
-    states = outside.states() if outside is not None else ()
-    here = [state for state in states if space in (state.spaces or {space})]
+    here = states_here(parts_of(interaction).outside, current_space(interaction))
     state = next((state for state in here if state.name == server), None)
     person = await require_signer(interaction, state)
     if state is None:
         raise ActionRefused(wording.NO_SERVER.format(name=plain(server, 60)))
     return person, state
+
+
+def states_here(outside: OutsideTools | None, space: str) -> list[ServerState]:
+    """Return the states of the servers of tools that the agents of a Discord server use."""
+    states = outside.states() if outside is not None else ()
+    return [state for state in states if space in (state.spaces or {space})]
 
 
 def _outside(interaction: Interaction) -> OutsideTools:
@@ -139,17 +143,14 @@ async def pasted(interaction: Interaction, _number: int, values: Mapping[str, st
 
 
 async def sign_in_view(
-    client: discord.Client, person: Person, states: Sequence[ServerState], space: str
+    client: discord.Client, person: Person, states: Sequence[ServerState]
 ) -> discord.ui.View | None:
-    """Return a button for each server that can be signed in to or out of here, None without any.
+    """Return a button for each server that can be signed in to or out of, None without any.
 
     A manager sees those for the operator too: they say who may.
     """
-    here = []
-    for state in states:
-        offered = space in (state.spaces or {space}) and (state.signs_in or state.signed_in)
-        if offered and (person.manages_guild or await signs(client, person, state)):
-            here.append(state)
+    offered = [state for state in states if state.signs_in or state.signed_in]
+    here = [state for state in offered if person.manages_guild or await signs(client, person, state)]
     buttons = [(ASK, state.name) for state in here if state.signs_in]
     buttons += [(OUT, state.name) for state in here if state.signed_in]
     if not buttons:

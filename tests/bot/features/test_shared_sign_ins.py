@@ -150,6 +150,20 @@ async def test_tools_shows_the_operator_the_buttons_of_shared_servers(
     assert "Sign out of calendar" not in str(shown.response.components)
 
 
+@pytest.mark.parametrize("command", ["tools", "doctor"])
+async def test_servers_of_tools_of_other_discord_servers_are_not_shown(stage: Stage, command: str) -> None:
+    """Neither their state nor a button, also not to a manager."""
+    use(stage, frozenset({"guild:1"}))
+    shown = await stage.boss.slash(stage.lobby, command)
+    answered = (shown.response, *shown.followups)[-1]
+    assert answered.content
+    assert "calendar" not in answered.content + str(answered.components)
+    use(stage, None)
+    shown = await stage.boss.slash(stage.lobby, command)
+    answered = (shown.response, *shown.followups)[-1]
+    assert "Sign out of calendar" in str(answered.components)
+
+
 def test_the_rule() -> None:
     """One place decides it."""
     assert [signer_of(None, guilds) for guilds in (1, 2)] == ["manager", "operator"]

@@ -17,10 +17,10 @@ async def test_every_server_has_its_button() -> None:
     states += [ServerState(f"kept-{n}", "ready", "", 3, signed_in=True) for n in range(8)]
     manager = Person(1, "me", frozenset(), manages_guild=True)
     client = discord.Client(intents=discord.Intents.none())
-    view: Any = await sign_in_view(client, manager, states, "guild:1")
+    view: Any = await sign_in_view(client, manager, states)
     labels = [child.item.label for child in view.children]
     assert labels == [
         *(f"Sign in to server-{n}" for n in range(8)),
         *(f"Sign out of kept-{n}" for n in range(8)),
     ]
-    assert await sign_in_view(client, manager, [], "guild:1") is None
+    assert await sign_in_view(client, manager, []) is None
