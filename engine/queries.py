@@ -303,8 +303,11 @@ class RepeatView:
 class Queries(Protocol):
     """Reads for the user interface; newest first where there is a `limit`."""
 
-    async def tasks(self, space: str | None = None, limit: int = 50) -> Sequence[TaskView]:
-        """Return the tasks of a space, or of all."""
+    async def tasks(
+        self, space: str | None = None, limit: int = 50, *, unended: bool = False
+    ) -> Sequence[TaskView]:
+        """Return the newest tasks of a space, or of all, newest first. `unended`: only those that have not
+        ended."""
 
     async def task(self, task_id: int) -> TaskView:
         """Return a task. Raises NotFound."""

@@ -152,7 +152,7 @@ async def _serve(
         if product.bot_task.done():
             product.bot_task.result()
         stopped.cancel()
-        going_on = farewell(await product.engine.engine.look.tasks(limit=LOOKED_AT))
+        going_on = farewell(await product.engine.engine.look.tasks(limit=LOOKED_AT, unended=True))
     _print(going_on)
     return 0
 

@@ -13,9 +13,11 @@ from bot.discord.context import Interaction, parts_of
 from bot.discord.formatting import cut, many
 from bot.discord.identities import owner_id
 from bot.discord.interactions import requester, visible_tasks
-from bot.discord.lookup import agents_near, current_space, groups_near
+from bot.discord.lookup import agents_near, current_space, going_tasks, groups_near
 
 Choices = list[app_commands.Choice[str]]
+NEWEST, SEARCHED = 50, 500
+"""Newest tasks among which some are offered, and are searched for what was typed; all that go on are, too."""
 
 
 def _matching(current: str, found: Iterable[tuple[str, str] | tuple[str, str, str]]) -> Choices:
@@ -42,9 +44,10 @@ def _holds(text: str, wanted: Iterable[str]) -> bool:
 
 async def tasks(interaction: Interaction, current: str) -> Choices:
     """Return the tasks of this server that the person may view, open ones first; their goals are searched."""
-    found = await visible_tasks(
-        interaction, await parts_of(interaction).engine.look.tasks(current_space(interaction))
-    )
+    look, space = parts_of(interaction).engine.look, current_space(interaction)
+    newest = await look.tasks(space, SEARCHED if current.strip() else NEWEST)
+    known = {task.id: task for task in (*newest, *await going_tasks(interaction))}
+    found = await visible_tasks(interaction, known.values())
     ordered = sorted(found, key=lambda t: (t.ended_at is not None, -t.id))
     return _matching(
         current, ((f"#{t.id} {t.state}: {_line(t.title or t.goal)}", str(t.id), t.goal) for t in ordered)

@@ -20,6 +20,9 @@ from bot.texts import refusals
 from engine.errors import NotFound
 from engine.queries import AgentView, GateView, GroupView, TaskView
 
+MOST_GOING = 1_000
+"""Tasks of a server that have not ended which are looked at, however many have ended since."""
+
 
 def current_space(interaction: Interaction) -> str:
     """Return the engine's key of the interaction's server."""
@@ -40,8 +43,13 @@ async def task_by_id(interaction: Interaction, task_id: int) -> TaskView:
 
 async def open_tasks(interaction: Interaction) -> list[TaskView]:
     """Return the tasks of this server that have not ended and that the person may view, newest first."""
-    tasks = await parts_of(interaction).engine.look.tasks(current_space(interaction))
-    return await visible_tasks(interaction, (task for task in tasks if task.ended_at is None))
+    return await visible_tasks(interaction, await going_tasks(interaction))
+
+
+async def going_tasks(interaction: Interaction) -> Sequence[TaskView]:
+    """Return the tasks of this server that have not ended, newest first."""
+    look = parts_of(interaction).engine.look
+    return await look.tasks(current_space(interaction), MOST_GOING, unended=True)
 
 
 async def task_for(interaction: Interaction, name: str | None, *, ended: bool = False) -> TaskView:
@@ -62,8 +70,7 @@ async def task_for(interaction: Interaction, name: str | None, *, ended: bool = 
     started = await _started_here(interaction)
     if started:
         return _only_one(started, ended=ended)
-    look = parts_of(interaction).engine.look
-    going = [t for t in await look.tasks(current_space(interaction)) if t.ended_at is None]
+    going = await going_tasks(interaction)
     if len(going) != 1:
         raise ActionRefused(refusals.NO_TASK_HERE)
     return going[0]

@@ -28,6 +28,8 @@ MOST = 10
 REFUSED_S = 600.0
 """How long a place is left alone that refuses the sign: refusals count towards a ban."""
 
+MOST_TASKS = 1_000
+
 PATIENCE_S = 2.0
 """Time limit for a round: typing indicators must never delay messages."""
 
@@ -65,7 +67,8 @@ class TypingIndicator:
     async def _due(self, now: float) -> list[int]:
         """Return places of working agents that are due for an indicator, longest waiting first."""
         if self._live is None:
-            self._live = {task.id for task in await self._engine.look.tasks() if task.ended_at is None}
+            going = await self._engine.look.tasks(limit=MOST_TASKS, unended=True)
+            self._live = {task.id for task in going}
         groups: set[int] = set()
         for task_id in sorted(self._live):
             if (await self._engine.look.task(task_id)).state == "running":

@@ -161,7 +161,9 @@ AUDIT_VERDICT = {
 FORGOTTEN = "Permanently deleted: {text}"
 NO_MEMORIES = "There are no memories of this server yet. What tasks learn is stored here."
 NO_TASKS = "There are no tasks in this server yet. Start one with `/task new`."
-TASKS_MORE = "-# For older tasks, type words of the goal into the option `task:` of `/task status`."
+TASKS_MORE = (
+    "-# For others, type words of the goal, or the number, into the option `task:` of `/task status`."
+)
 NO_STEPS = "{name} has not completed a step yet."
 NO_STEP_THEN = "{name} had not completed a step when this was posted."
 STEP_BUTTON, MORE_AGENTS = "Step {number}", "More agents ({left})"

@@ -310,9 +310,14 @@ class SqlQueries:
     ) -> None:
         self._db, self._workspace, self._catch_up = db, workspace, catch_up
 
-    async def tasks(self, space: str | None = None, limit: int = 50) -> Sequence[TaskView]:
-        """Return the tasks of a space (None: of all), newest first."""
+    async def tasks(
+        self, space: str | None = None, limit: int = 50, *, unended: bool = False
+    ) -> Sequence[TaskView]:
+        """Return the newest tasks of a space (None: of all), newest first. `unended`: only those that have
+        not ended."""
         query = _tasks.order_by(TASKS.c.id.desc()).limit(limit)
+        if unended:
+            query = query.where(TASKS.c.ended_at.is_(None))
         if space is not None:
             query = query.where(TASKS.c.space == space)
         return [_task_view(row) for row in await self._all(query)]

@@ -249,6 +249,8 @@ async def test_a_person_starts_no_more_than_allowed(world: World) -> None:
     with pytest.raises(Invalid, match=r"\$3.50 in 24 hours here, and \$1.50 of yours is left"):
         await start("ann", 1_600_000, cost_micros=3_500_000)
     await engine.handle(StopTask(first, "ann"))  # it used nothing, and counts with that from now on
+    assert first not in {task.id for task in await engine.look.tasks("here", unended=True)}
+    assert len(await engine.look.tasks("here", 2, unended=True)) == 2
     await start("ann", 1_600_000, cost_micros=3_500_000, running=2)
     with pytest.raises(Invalid, match="started 3 of 3 tasks"):
         await engine.handle(replace(LATER, task_id=first, quota=Quota(starts=3)))

@@ -90,8 +90,11 @@ class FakeLook:
             raise NotFound(f"There is no question #{gate_id}.", "See /task status.")
         return self._world.gates[gate_id]
 
-    async def tasks(self, space: str | None = None, limit: int = 50) -> Sequence[TaskView]:
+    async def tasks(
+        self, space: str | None = None, limit: int = 50, *, unended: bool = False
+    ) -> Sequence[TaskView]:
         found = [t for t in self._world.tasks.values() if space in (None, t.space)]
+        found = [t for t in found if t.ended_at is None or not unended]
         return sorted(found, key=lambda t: -t.id)[:limit]
 
     async def task(self, task_id: int) -> TaskView:

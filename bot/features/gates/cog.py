@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 GONE = (UNKNOWN_CHANNEL, UNKNOWN_MESSAGE)
 
 MOST_TASKS = 1000
-"""Newest tasks whose open questions are looked at after the bot was away."""
+"""Tasks that have not ended whose open questions are looked at after the bot was away."""
 
 
 class GatesCog(commands.Cog):
@@ -68,7 +68,7 @@ class GatesCog(commands.Cog):
 
     async def _look(self) -> None:
         look = self.parts.engine.look
-        for task in await look.tasks(limit=MOST_TASKS):
+        for task in await look.tasks(limit=MOST_TASKS, unended=True):
             for gate in await look.gates(task.id) if task.open_gates else ():
                 where = await self.parts.routes.gate_message(gate.id)
                 if where is not None and await self._is_gone(where.channel_id, where.message_id):

@@ -88,7 +88,7 @@ class ServerCog(commands.Cog):
                 await self.parts.engine.handle(EndRepeat(repeat.id, SERVER_LEFT))
             except EngineError as error:
                 log.warning("repeat %s of a server left could not be ended: %s", repeat.id, error)
-        for task in await self.parts.engine.look.tasks(space_of(guild_id), limit=ALL_TASKS):
+        for task in await self.parts.engine.look.tasks(space_of(guild_id), ALL_TASKS, unended=True):
             if task.state == "running":
                 try:
                     await self.parts.engine.handle(PauseTask(task.id, SERVER_LEFT))

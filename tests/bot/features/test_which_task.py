@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from engine.commands import StopTask
+from engine.commands import StartTask, StopTask
 from tests.bot.features.conftest import Stage
 
 
@@ -26,3 +26,20 @@ async def test_one_task_that_goes_on_here_is_the_one_that_is_meant(stage: Stage)
     stage.engine.end(first.id)
     shown = await stage.boss.slash(stage.lobby, "task status")
     assert f"Task #{second.id}" in str(shown.response.components)
+
+
+async def test_a_task_that_goes_on_is_found_however_many_have_ended_since(stage: Stage) -> None:
+    """By its agents' names, as the only one that goes on, and where tasks are chosen."""
+    old = await stage.start("Build a boat")
+    for number in range(60):
+        by, space = f"discord:{stage.boss.id}", f"guild:{stage.guild.id}"
+        stage.engine.end(await stage.engine.handle(StartTask(f"Job {number}", by, space)))
+    elsewhere = stage.guild.create_text_channel("elsewhere")
+    said = await stage.boss.slash(elsewhere, "agent say", agent="Boss", text="Hurry")
+    assert "has received your message" in said.response.content
+    shown = await stage.boss.slash(elsewhere, "task status")
+    assert f"Task #{old.id}" in str(shown.response.components)
+    offered = await stage.boss.autocomplete(elsewhere, "task status", "task", "")
+    assert offered[0]["value"] == str(old.id)
+    found = await stage.boss.autocomplete(elsewhere, "task status", "task", "job 3")
+    assert any(c["name"].endswith("Job 3") for c in found)
