@@ -14,6 +14,7 @@ from bot.discord.errors import UNDELIVERED
 from bot.discord.formatting import cut, escape, plain
 from bot.discord.identities import message_ref
 from bot.discord.interactions import require_right
+from bot.texts import refusals
 from engine.commands import SayToAgent
 from engine.queries import AgentView, TaskView
 
@@ -47,9 +48,27 @@ async def say(
     except Exception:
         await _try_to(shown, "take back", lambda message: message.delete())
         raise
-    ended = (await parts.engine.look.task(task.id)).ended_at is not None
-    await _try_to(shown, "mark", lambda message: message.add_reaction(KEPT if ended else DELIVERED))
-    return texts.SAID.format(name=plain(agent.name, 60))
+    now = await parts.engine.look.task(task.id)
+    mark = KEPT if now.ended_at is not None else DELIVERED
+    await _try_to(shown, "mark", lambda message: message.add_reaction(mark))
+    return await _received(interaction, agent, now)
+
+
+async def _received(interaction: Interaction, agent: AgentView, task: TaskView) -> str:
+    """Return where the agent will answer, and what it waits for first while it is paused."""
+    place = await parts_of(interaction).routes.channel_of(agent.group_id)
+    where = f"<#{place}>" if place else texts.SAID_IN_GROUP
+    said = texts.SAID.format(name=plain(agent.name, 60), where=where)
+    later = read_later(agent, task)
+    return f"{said} {later}" if later else said
+
+
+def read_later(agent: AgentView, task: TaskView) -> str:
+    """Return that a message is read only once task or agent is resumed, "" while neither is paused."""
+    if "paused" not in (task.state, agent.state):
+        return ""
+    form = refusals.READ_LATER_TASK if task.state == "paused" else refusals.READ_LATER
+    return str(form.format(name=plain(agent.name, 60)))
 
 
 async def _try_to(

@@ -31,7 +31,7 @@ from bot.discord.error_reports import error_text
 from bot.discord.errors import UNDELIVERED, ActionRefused
 from bot.discord.formatting import plain
 from bot.discord.identities import message_of, message_ref, owner_id, space_of
-from bot.features.agents.saying import DELIVERED, KEPT
+from bot.features.agents.saying import DELIVERED, KEPT, read_later
 from bot.features.gates.actions import answer_in_words, answerable
 from bot.features.replies.addressing import named, without_mention
 from bot.features.replies.catch_up import CatchUp, is_persons
@@ -407,9 +407,8 @@ class RepliesCog(commands.Cog):
         if addressed is not None and await self._kept(message, addressed.task.id):
             return True
         await self._react(message, DELIVERED)
-        if addressed is not None and "paused" in (addressed.task.state, addressed.agent.state):
-            later = refusals.READ_LATER_TASK if addressed.task.state == "paused" else refusals.READ_LATER
-            await self._reply_below(message, str(later.format(name=plain(addressed.agent.name, 60))))
+        if addressed is not None and (later := read_later(addressed.agent, addressed.task)):
+            await self._reply_below(message, later)
         return True
 
     async def _kept(self, message: discord.Message, task_id: int) -> bool:

@@ -297,6 +297,20 @@ async def test_pictures_are_shown_and_bytes_are_named(stage: Stage) -> None:
     assert "Download it instead" in blame.response.content
 
 
+async def test_who_writes_by_command_is_told_where_and_when_it_is_answered(stage: Stage) -> None:
+    """The words stand in the agent's place, wherever the command was used; who is paused reads them later."""
+    task, _ = await crew(stage)
+    said = await stage.boss.slash(stage.lobby, "agent say", agent="Ada", text="Hurry")
+    assert f"will answer in <#{task.room.id}>" in said.response.content
+    assert "paused" not in said.response.content
+    await stage.boss.slash(task.room, "agent pause", agent="Ada")
+    said = await stage.boss.slash(task.room, "agent say", agent="Ada", text="Hurry")
+    assert "Ada is paused" in said.response.content and "/agent resume" in said.response.content
+    await stage.boss.slash(task.room, "task pause")
+    said = await stage.boss.slash(task.room, "agent say", agent="Ada", text="Hurry")
+    assert "The task is paused" in said.response.content and "/task resume" in said.response.content
+
+
 async def test_many_files_come_in_pages(stage: Stage) -> None:
     """25 names a page."""
     task, ada = await crew(stage)
