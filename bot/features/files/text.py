@@ -39,7 +39,7 @@ def content_text(file: FileView, content: bytes) -> str:
 
 def history_text(path: str, revisions: Sequence[Revision]) -> str:
     """Return the revisions of a file with author and time, newest first."""
-    lines = [f"`{r.id}` <t:{int(r.at)}:t> {plain(author_name(r.agent), 40)}{_note(r)}" for r in revisions]
+    lines = [f"`{r.id}` <t:{int(r.at)}:f> {plain(author_name(r.agent), 40)}{_note(r)}" for r in revisions]
     return cut(f"**{plain(path, 120)}**, newest first\n" + "\n".join(lines), 2000)
 
 

@@ -6,7 +6,7 @@ Which page of what is in the button's id, so a restart loses nothing.
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import discord
@@ -20,9 +20,12 @@ from bot.discord.lookup import current_space, task_by_id
 from bot.discord.reporting_item import ReportingItem
 from bot.features.audit.pages import newest_page
 from bot.features.repeats.listing import repeats_page
+from bot.storage.guild_settings import LogLine
 
 LOG_LINES = 15
 MEMORIES_A_PAGE = 9
+RECENT_S = 12 * 3600
+"""How old a line may be whose time alone says when it was, in any time zone."""
 
 
 class PageButton(
@@ -67,8 +70,14 @@ async def _log(interaction: Interaction, task_id: int, page: int) -> tuple[str, 
     task = await task_by_id(interaction, task_id)
     await require_view(interaction, task)
     lines = await parts_of(interaction).records.log(task_id, LOG_LINES + 1, page * LOG_LINES)
-    shown = [f"<t:{int(line.at)}:T> {cut(line.line, 110)}" for line in lines[:LOG_LINES]]
+    shown = log_lines(lines[:LOG_LINES], parts_of(interaction).now())
     return "\n".join(shown) or texts.NOTHING_LOGGED, len(lines) > LOG_LINES
+
+
+def log_lines(lines: Sequence[LogLine], now: float) -> list[str]:
+    """Return lines of a log, each with its time, and with its day where one is older than half a day."""
+    style = "T" if all(now - line.at < RECENT_S for line in lines) else "f"
+    return [f"<t:{int(line.at)}:{style}> {cut(line.line, 110)}" for line in lines]
 
 
 async def _memories(interaction: Interaction, _of: int, page: int) -> tuple[str, bool]:

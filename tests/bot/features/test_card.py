@@ -12,17 +12,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bot.features.files.text import history_text
 from bot.features.tasks.card import CardModel, card_view, digest
 from bot.features.tasks.doing import now_text
 from bot.features.tasks.look import list_text
+from bot.features.tasks.pages import log_lines
 from bot.features.tasks.questions import OpenQuestion
 from bot.features.tasks.tree import tree_text
 from bot.features.tasks.waiting import call_text, waiting_of
 from bot.notifications.live_card import next_move
-from bot.storage.guild_settings import CardRecord
+from bot.storage.guild_settings import CardRecord, LogLine
 from engine.commands import Limits
 from engine.domain.doing import Doing, doing_of, dump_doing, load_doing
-from engine.ports import ToolCall, Written
+from engine.ports import Revision, ToolCall, Written
 from engine.queries import AgentView, GateView, ModelCallView, Spend, TaskView
 from tests.fakes.crowd import crowd
 from tests.fakes.engine import DEFAULTS
@@ -308,6 +310,16 @@ def test_next_move_edits_seldom_and_reposts_hourly() -> None:
     assert next_move(shown, "b", 1015.0, 15, 3600, True) == "edit"
     assert next_move(shown, "b", 4600.0, 15, 3600, True) == "post"
     assert next_move(shown, "b", 4600.0, 15, 3600, False) == "edit"
+
+
+def test_a_log_of_days_says_the_day() -> None:
+    """A time alone tells when something was only while it is recent."""
+    lines = [LogLine(n, 7, 1_700_000_000.0 - n * 3_600, "y" * 300) for n in range(15)]
+    assert all(line.startswith("<t:") and ":T> " in line for line in log_lines(lines[:5], 1_700_000_100.0))
+    shown = log_lines(lines, 1_700_000_100.0)
+    assert all(":f> " in line for line in shown) and len("\n".join(shown)) <= 2_000
+    revision = Revision(3, 7, "a.md", None, "Ada", "", 1_700_000_000.0)
+    assert "<t:1700000000:f>" in history_text("a.md", [revision])
 
 
 def test_a_list_of_tasks_fits_into_a_message() -> None:
