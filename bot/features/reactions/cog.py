@@ -113,6 +113,8 @@ class ReactionsCog(commands.Cog):
 
     def __init__(self, bot: discord.Client, parts: Parts) -> None:
         self.bot, self.parts = bot, parts
+        self._standing: dict[tuple[int, int, str], float] = {}
+        """Until when a note stands, by person, channel and text."""
 
     @commands.Cog.listener()
     async def on_raw_reaction_add(self, payload: discord.RawReactionActionEvent) -> None:
@@ -154,10 +156,21 @@ class ReactionsCog(commands.Cog):
             place = self.bot.get_partial_messageable(ask.channel_id)
             brief = replace(said, text=f"{ask.user.mention} {said.text}")
             note = brief.message(texts.WHY_NO_DIRECT if said.whole else "")
+            if self._stands((ask.user.id, ask.channel_id, note)):
+                return
             try:
                 await place.send(note, delete_after=NOTE_S, silent=True, suppress_embeds=True)
             except UNDELIVERED as error:
                 log.warning("cannot tell user %s what came of a reaction: %s", ask.user.id, error)
+
+    def _stands(self, key: tuple[int, int, str]) -> bool:
+        """Return whether the same note still stands; note that it does from now on."""
+        now = self.parts.now()
+        self._standing = {each: until for each, until in self._standing.items() if until > now}
+        if key in self._standing:
+            return True
+        self._standing[key] = now + NOTE_S
+        return False
 
     # ------------------------------------------------------------ verbs
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import discord
+import pytest
+
 from bot import texts
 from bot.discord.limits import FILE_BYTES
 from bot.features.reactions.cog import attached
@@ -84,6 +87,34 @@ async def test_words_of_several_agents_are_all_explained_and_nobody_is_paused(st
     await stage.boss.react(words, "⏸️")
     assert "several agents (Ada, Ada Byron)" in told(stage, stage.boss)[-1].content
     assert not [c for c in stage.engine.commands if isinstance(c, PauseAgent)]
+
+
+async def test_whoever_takes_no_direct_messages_cannot_make_the_bot_fill_a_channel(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A reaction taken off and put on again finds the same note standing; later it is said again."""
+    task, ada, _ = await crew(stage)
+    words = await stage.posted(task.room, ada)
+
+    async def closed(*_: object, **__: object) -> None:
+        raise discord.RateLimited(3600)
+
+    monkeypatch.setattr(discord.Member, "send", closed, raising=False)
+    sent: list[str] = []
+    original = discord.abc.Messageable.send
+
+    async def counted(place: Any, content: str | None = None, **options: Any) -> Any:
+        sent.append(content or "")
+        return await original(place, content, **options)
+
+    monkeypatch.setattr(discord.abc.Messageable, "send", counted)
+    for _ in range(5):
+        await stage.stranger.react(words, "⏸️")
+        await stage.stranger.unreact(words, "⏸️")
+    assert len([text for text in sent if "not allowed to steer" in text]) == 1
+    stage.clock += 30
+    await stage.stranger.react(words, "⏸️")
+    assert len([text for text in sent if "not allowed to steer" in text]) == 2
 
 
 async def test_an_arrow_resumes_what_is_paused_and_offers_to_continue(stage: Stage) -> None:
