@@ -899,7 +899,16 @@ STEPS: dict[type, tuple[Act, ...]] = {
         in_step("accept by runs", "auditor", lambda s: fx.Verdict(True, "", False, True), judged),
         in_step("reject the result", "auditor", lambda s: fx.Verdict(False, "bad", False), judged, audited),
         in_step("reject the last", "auditor", lambda s: fx.Verdict(False, "bad", True), judged),
-        in_step("reject unattended", "auditor", lambda s: fx.Verdict(False, "bad", True), judged, unattended),
+        *(
+            replace(
+                in_step(name, "auditor", lambda s: fx.Verdict(False, "bad", True), judged, unattended, *had),
+                then=is_now(TASKS.c.basis, basis, lambda side: side.task),
+            )
+            for name, had, basis in (
+                ("reject unattended", (nothing_unread,), "rejected"),
+                ("reject what was run", (nothing_unread, task_is(basis="ran")), "ran"),
+            )
+        ),
     ),
 }
 
