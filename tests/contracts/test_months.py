@@ -8,6 +8,7 @@ import threading
 import time
 from collections import Counter
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -35,7 +36,7 @@ from engine.llm.scripted import call, say
 from engine.ports import ChatAnswer, ChatRequest
 from engine.runtime.clock import SystemClock
 from engine.store.core import AGENTS, EVENTS, GATES, MONTHS, REPEATS, SPENDING, TASKS, loads
-from engine.store.months import open_months
+from engine.store.months import open_months, settle_months
 from engine.tools import ToolOptions
 from tests.contracts.conftest import World, ended
 from tests.fakes.outside import Shop, tool
@@ -303,3 +304,27 @@ async def test_a_dismissed_agents_last_call_counts_in_its_month_too(world: World
 
 async def _spent(world: World) -> bool:
     return bool(await world.scalar(sa.select(sa.func.max(MONTHS.c.spent_micros))) == 10)
+
+
+@pytest.mark.parametrize(("moment", "month"), [(99.9, "first"), (100.0, "second"), (199.9, "second")])
+async def test_a_call_whose_reservation_is_gone_counts_in_the_month_of_its_moment(
+    world: World, moment: float, month: str
+) -> None:
+    """A month has its first moment, and the next one its end."""
+
+    def book(connection: sa.Connection) -> list[str]:
+        for name, begins_at in (("first", 0.0), ("second", 100.0)):
+            values = {
+                "space": "s",
+                "by": "",
+                "month": name,
+                "begins_at": begins_at,
+                "ends_at": begins_at + 100,
+            }
+            connection.execute(MONTHS.insert().values(**values))
+        at = SimpleNamespace(held_in="", space="s", payer="")
+        settle_months(connection, at, (0, 0), (5, 1), moment)
+        found = sa.select(MONTHS.c.month).where(MONTHS.c.space == "s", MONTHS.c.spent_micros == 5)
+        return list(connection.execute(found).scalars())
+
+    assert await world.db.write(book) == [month]
