@@ -80,14 +80,18 @@ def goal_in_files(files: Mapping[str, bytes]) -> str:
 
 
 async def start(interaction: Interaction, goal: str, order: TaskDraft) -> None:
-    """Start the task, show its card here, tell the person where. The rights are asked here, where it counts:
-    a window may have stood open for a day."""
+    """Start the task, show its card here, tell the person where."""
+    await show_started(interaction, await begin(interaction, goal, order), order)
+
+
+async def begin(interaction: Interaction, goal: str, order: TaskDraft) -> int:
+    """Start the task and return its id. The rights are asked here, where it counts: a window may have stood
+    open for a day."""
     person = await require_start(interaction, order.limits, order.model)
     parts = parts_of(interaction)
     files = await files_of(order.attachments)
     goal = checked_goal(goal or goal_in_files(files))
-    channel_id = interaction.channel_id or 0
-    task_id = await parts.engine.handle(
+    return await parts.engine.handle(
         StartTask(
             goal,
             person.key,
@@ -95,12 +99,17 @@ async def start(interaction: Interaction, goal: str, order: TaskDraft) -> None:
             order.limits,
             files,
             order.model,
-            origin=origin_of(channel_id),
+            origin=origin_of(interaction.channel_id or 0),
             quota=await quota_here(interaction, person),
             by_name=person.named,
         )
     )
-    parts.outages.watch(task_id, interaction)
+
+
+async def show_started(interaction: Interaction, task_id: int, order: TaskDraft) -> None:
+    """Show the card of a task that `begin` started, and tell the person where."""
+    person = requester(interaction)
+    parts_of(interaction).outages.watch(task_id, interaction)
     await announce(interaction, task_id, order.model or "", await left_here(interaction, person))
 
 

@@ -17,7 +17,7 @@ from bot.discord.reporting_item import ReportingItem
 from bot.features.tasks.actions import require_start
 from bot.features.tasks.demo import start_demonstration
 from bot.features.tasks.drafts import LASTS_S
-from bot.features.tasks.new import TaskDraft, open_goal_window, start
+from bot.features.tasks.new import TaskDraft, begin, open_goal_window, show_started
 from bot.features.welcome import texts
 from bot.texts import refusals
 from engine.commands import Limits
@@ -91,12 +91,14 @@ class OfferButton(
         words = json.loads(kept)
         state = interaction.client._connection
         files = tuple(discord.Attachment(data=data, state=state) for data in words["attachments"])
+        order = TaskDraft(Limits(), None, files)
         try:
-            await start(interaction, words["goal"], TaskDraft(Limits(), None, files))
+            task_id = await begin(interaction, words["goal"], order)
         except Exception:
             name = _name(interaction.guild_id or 0, self.number)
             await parts_of(interaction).records.set_fact(name, kept)  # nothing began: it can be tried again
             raise
+        await show_started(interaction, task_id, order)
 
 
 def _name(guild_id: int, number: int) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from bot.features.welcome import texts
 from engine.commands import StartDemonstration, StartTask
 from tests.bot.features.conftest import Stage
@@ -66,3 +68,19 @@ async def test_the_right_is_checked_when_the_offer_is_pressed(stage: Stage) -> N
     assert "not allowed to start" in refused.response.content and not stage.engine.commands
     await stage.boss.click(offered, label=texts.START)
     assert stage.engine.commands[-1].goal == "Draw a ship."
+
+
+async def test_an_offer_whose_task_began_is_used_up_whatever_fails_after(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A card that cannot be shown is no reason to start the same words twice."""
+    offered = await greeted(stage, "Draw a ship.")
+
+    async def broken(*_: object) -> bool:
+        raise RuntimeError("the card's row cannot be read")
+
+    monkeypatch.setattr(stage.shown.cards, "opened", broken)
+    await stage.boss.click(offered, label=texts.START)
+    again = await stage.boss.click(offered, label=texts.START)
+    assert "already started" in again.response.content
+    assert len(stage.engine.commands) == 1
