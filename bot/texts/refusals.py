@@ -134,6 +134,10 @@ GATE_CLOSED = Refusal(
 NO_TIMELINE = Refusal(
     "No agent has finished a step yet, so there is nothing to draw.", "Try again in a minute."
 )
+SETUP_HOURS_MISSING = Refusal(
+    "Nothing was changed: `answer_for` only says which questions `answer_hours` is for.",
+    "Run `/setup` again with both.",
+)
 SETUP_CLOSED = Refusal(
     "Nothing was changed: in the category {place} I lack **{missing}**, so I could not use channels there.",
     "Allow it for my role in the category's settings, then run `/setup` again.",

@@ -272,6 +272,8 @@ class SetupCog(commands.Cog):
         """Change the given settings, keep the others, and show all."""
         await hold(interaction)
         require_manager(interaction)
+        if answer_for is not None and answer_hours is None:
+            raise ActionRefused(refusals.SETUP_HOURS_MISSING)
         if place is not None and (missing := lacking(place.permissions_for(place.guild.me), IN_CATEGORY)):
             raise ActionRefused(refusals.SETUP_CLOSED.format(place=place.mention, missing=", ".join(missing)))
         given = MonthOptions(month_dollars, month_tokens, person_month_dollars, person_month_tokens, zone)

@@ -73,3 +73,10 @@ async def test_a_deleted_role_takes_only_its_own_rights_away(
     rules = await stage.records.rules(stage.guild.id)
     assert rules.start == frozenset()
     assert (rules.alerts_id, rules.quota.cost_micros) == (stage.lobby.id, 2_500_000)
+
+
+async def test_an_option_that_says_nothing_alone_is_refused(stage: Stage) -> None:
+    """For which questions hours are, without the hours: nothing is set, and that is said."""
+    refused = await stage.boss.slash(stage.lobby, "setup", start=stage.role, answer_for="plan")
+    assert "Nothing was changed" in refused.response.content and "answer_hours" in refused.response.content
+    assert not (await stage.records.rules(stage.guild.id)).configured
