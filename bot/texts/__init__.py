@@ -161,7 +161,7 @@ AUDIT_VERDICT = {
 }
 FORGOTTEN = "Permanently deleted: {text}"
 NO_MEMORIES = "There are no memories of this server yet. What tasks learn is stored here."
-NO_TASKS = "There are no tasks in this server yet. Start one with `/task new`."
+NO_TASKS = "There are no tasks here that you can see. Start one with `/task new`."
 TASKS_MORE = (
     "-# For others, type words of the goal, or the number, into the option `task:` of `/task status`."
 )

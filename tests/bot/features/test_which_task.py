@@ -6,6 +6,7 @@ import pytest
 
 from engine.commands import StartTask, StopTask
 from tests.bot.features.conftest import Stage
+from tests.bot.features.test_card_keeper import drive
 
 
 @pytest.mark.parametrize("name", ["status", "stop", "export"])
@@ -43,3 +44,13 @@ async def test_a_task_that_goes_on_is_found_however_many_have_ended_since(stage:
     assert offered[0]["value"] == str(old.id)
     found = await stage.boss.autocomplete(elsewhere, "task status", "task", "job 3")
     assert any(c["name"].endswith("Job 3") for c in found)
+
+
+async def test_who_can_see_no_task_is_not_told_that_there_is_none(stage: Stage) -> None:
+    """The server has some, only not for this person."""
+    await stage.start()
+    channel = stage.env.bot.get_channel(stage.env.bot.guilds[0].text_channels[-1].id)
+    await drive(stage, channel.set_permissions(channel.guild.default_role, view_channel=False))
+    await stage.env.settle()
+    shown = await stage.stranger.slash(stage.lobby, "task list")
+    assert shown.response.content == "There are no tasks here that you can see. Start one with `/task new`."
