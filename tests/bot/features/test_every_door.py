@@ -49,6 +49,10 @@ OPEN_TO_ALL = ("/help", "/doctor", "/tools", "/spend", "/task list", "/task repe
 """What everybody in a server may look at; it names nothing that they may not see."""
 
 
+OWN = ("welcome:", "page:memories:", "page:repeats:", "page:audit:", "audit:", "signin:")
+"""Ids of buttons that name nothing of a server."""
+
+
 @dataclass(frozen=True)
 class Door:
     """One interaction: its type and data, as Discord sends them. `own`: it names nothing of a server, so that
@@ -90,7 +94,7 @@ class House:
                 data: dict[str, Any] = {"custom_id": custom_id, "component_type": 3 if select else 2}
                 if select:
                     data["values"] = [path_id("plan.md")]
-                own = custom_id.startswith(("welcome:", "page:memories:", "page:audit:", "audit:", "signin:"))
+                own = custom_id.startswith(OWN)
                 yield Door(custom_id, 3, data, own)
 
     def windows(self) -> Iterator[Door]:
@@ -382,7 +386,10 @@ async def test_a_manager_of_another_server_reaches_nothing_here(house: House) ->
         assert not [secret for secret in SECRETS if secret in shown]
 
 
-STARTS = ("/task new", "/task demo", "/task repeat", "/memory", "page:memories", "welcome:", "offer:")
+STARTS = (
+    *("/task new", "/task demo", "/task repeat", "/memory"),
+    *("page:memories", "page:repeats", "welcome:", "offer:"),
+)
 """What the right to start is enough for: memories and repeats are the server's."""
 
 
