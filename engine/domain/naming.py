@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Collection
+from functools import lru_cache
 from typing import Literal
 
 from engine.domain.clean import clean_text
@@ -62,6 +63,7 @@ def address_key(written: str) -> str:
     return name_key(clean_name(written) or written)
 
 
+@lru_cache(maxsize=1_000)  # asked for each agent that is recruited
 def person_keys(named: str) -> frozenset[str]:
     """Return the keys of a person's name, as given with a title in brackets and without, whole and as long as
     names of agents are."""
