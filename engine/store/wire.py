@@ -95,6 +95,14 @@ class StatementPipeline:
         answered; without it the loss is the error."""
         self._settle, self._mark, self._stands = settle, None, False
 
+    @property
+    def mark(self) -> Mark | None:
+        """Return the mark of the transaction, None before it has one and where nothing is settled."""
+        if self._mark is None:
+            return None
+        number, began, *_ = self._mark.fetchall()[0]
+        return Mark(number, began, self._checkpoint)
+
     def commit(self) -> None:
         """Commit the open transaction, if its last batch did not."""
         if self._stands:
@@ -165,10 +173,9 @@ class StatementPipeline:
     def _took_effect(self, error: psycopg.OperationalError) -> bool:
         """Return whether the transaction was committed though the connection was lost. Raises
         CommitUnknown."""
-        if self._settle is None or self._mark is None:
+        if self._settle is None or self.mark is None:
             return False
-        number, began, *_ = self._mark.fetchall()[0]
-        settled = self._settle(Mark(number, began, self._checkpoint))
+        settled = self._settle(self.mark)
         if settled is None:
             raise CommitUnknown(error)
         return settled

@@ -15,7 +15,7 @@ from engine import Engine
 from engine.commands import StartTask
 from engine.llm.scripted import call
 from engine.ports import ChatAnswer, ChatRequest
-from engine.store import fate
+from engine.store import fate, postgres
 from engine.store.core import BUDGETS, MEMORIES, STEPS, TASKS
 from engine.store.database import open_database, sync_engine
 from engine.store.prepared import insert_into, to_the_end
@@ -176,3 +176,42 @@ async def test_a_number_that_a_crash_may_have_given_to_another_tells_nothing(
         assert settled(number, began, "0/0"), "the checkpoint has seen it: no other got its number"
     finally:
         lookups.dispose()
+
+
+@pytest.fixture
+async def crashing(tmp_path: Path) -> AsyncIterator[tuple[World, Cluster]]:
+    """An empty world on a server of its own, which writes its log to the disk only when it is asked to."""
+    cluster = Cluster()
+    url = cluster.new_database(make_tables)
+    with psycopg.connect(cluster.url("postgres"), autocommit=True) as connection:
+        connection.execute("ALTER SYSTEM SET wal_writer_delay = '10s'")
+        connection.execute("ALTER SYSTEM SET wal_writer_flush_after = '1GB'")
+    cluster.restart()
+    world = World("postgresql-local", url, tmp_path, open_database(url))
+    yield world, cluster
+    await world.db.close()
+    cluster.stop()
+
+
+@pytest.mark.parametrize("times", [1, 2])
+async def test_a_commit_that_a_crash_lost_before_it_was_on_the_disk_is_made_again(
+    crashing: tuple[World, Cluster], monkeypatch: pytest.MonkeyPatch, times: int
+) -> None:
+    """A write that returns is on the disk, once: whatever it committed before the server crashed."""
+    world, cluster = crashing
+    flush, left = postgres._to_disk, times
+    await world.write(lambda c: _sent(c, "before"))
+
+    def crash_before(connection: Connection) -> None:
+        nonlocal left
+        if left:
+            left -= 1
+            cluster.restart()
+        flush(connection)
+
+    monkeypatch.setattr(postgres, "_to_disk", crash_before)
+    for key in ("a", "b"):
+        assert await world.write(lambda c, key=key: _sent(c, key)) == key  # type: ignore[misc]
+    assert not left
+    cluster.restart()
+    assert await _kept(world) == ["before", "a", "b"]
