@@ -243,10 +243,10 @@ class Engine:
         """Yield every event with seq > `after` in order, then each new one; never ends by itself."""
         while True:
             new_events, self._has_waiters = self._new_events, True
-            page = await self._parts.db.read(lambda db: _events_after(db, after))  # noqa: B023 - read at once
-            if page and self._shared:
-                # Commits of other processes are visible before they are on disk; this write waits for that.
-                await self._parts.db.write(_no_work)
+            find = partial(_events_after, after=after)
+            page = await self._parts.db.read(find)
+            if page and self._shared:  # by other processes, which may not have flushed them
+                page = await self._parts.db.read_durable(find)
             for event in page:
                 yield event
                 after = event.seq
@@ -381,10 +381,6 @@ class Engine:
 def _person_of(command: c.Command) -> tuple[str, str]:
     """Return who gave a command: the key, and the name as shown; "" where it names nobody."""
     return getattr(command, "by", ""), getattr(command, "by_name", "")
-
-
-def _no_work(_connection: Connection) -> None:
-    return
 
 
 def _append_to_running(

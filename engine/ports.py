@@ -626,7 +626,13 @@ class Database(Protocol):
         """
 
     async def read(self, work: Callable[[Connection], T]) -> T:
-        """Run `work` in a read transaction on a consistent snapshot."""
+        """Run `work` in a read transaction on a consistent snapshot.
+
+        Commits of others may be seen before they are on the disk, where a crash still loses them.
+        """
+
+    async def read_durable(self, work: Callable[[Connection], T]) -> T:
+        """See `read`; returns once all that was read is on the disk, so that it can be passed on."""
 
     async def close(self) -> None:
         """Finish the queued work and close all connections."""

@@ -199,6 +199,12 @@ class SqliteDatabase:
         """See `Database.read`."""
         return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, work)
 
+    async def read_durable(self, work: Callable[[Connection], T]) -> T:
+        """See `Database.read_durable`."""
+        found = await self.read(work)
+        await self.write(lambda _connection: None)
+        return found
+
     async def close(self) -> None:
         """See `Database.close`."""
         if self._closed:

@@ -39,8 +39,7 @@ class PostgresDatabase:
     """PostgreSQL for many processes: each write is a transaction, retried on a deadlock.
 
     Transactions commit without waiting for the disk, so that none holds locks meanwhile; `write` returns
-    after a flush that concurrent commits share. Writes of others are visible before they are on disk: a
-    reader that passes them on to the outside (events) makes an empty write first.
+    after a flush that concurrent commits share.
     """
 
     def __init__(self, url: str, size: int = 6) -> None:
@@ -93,6 +92,15 @@ class PostgresDatabase:
         """See `Database.read`."""
         done = await asyncio.get_running_loop().run_in_executor(self._threads, self._run, work)
         return done.result
+
+    async def read_durable(self, work: Callable[[Connection], T]) -> T:
+        """See `Database.read_durable`."""
+        for _ in range(_PG_RETRIES):
+            session = await self._flusher.session()
+            found = await self.read(work)
+            if await self._flush() == session:
+                return found
+        raise plain_error(psycopg.OperationalError(_CRASHED), self._url)
 
     async def close(self) -> None:
         """See `Database.close`."""

@@ -94,6 +94,14 @@ async def test_an_error_rolls_back_its_own_work_and_no_other(world: World) -> No
     assert kept == set(range(20)) - {7}
 
 
+async def test_what_was_written_is_read_to_be_passed_on(world: World) -> None:
+    """Also what nobody has flushed yet, seen by a write of its own before."""
+    task, _ = await world.write(begin)
+    await world.db.write(lambda c: append_events(c, [("k", ModelBack(task))], 1.0), durable=False)
+    find = sa.select(EVENTS.c.key).where(EVENTS.c.key == "k")
+    assert await world.db.read_durable(lambda c: c.execute(find).scalar()) == "k"
+
+
 async def test_a_repeated_key_is_an_integrity_error_of_sqlalchemy(world: World) -> None:
     """Prepared statements run on the driver, yet their errors carry SQLAlchemy's names."""
     await world.write(lambda c: append_events(c, [("same", ModelBack(1))], 1.0))

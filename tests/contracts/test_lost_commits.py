@@ -215,3 +215,26 @@ async def test_a_commit_that_a_crash_lost_before_it_was_on_the_disk_is_made_agai
     assert not left
     cluster.restart()
     assert await _kept(world) == ["before", "a", "b"]
+
+
+async def test_what_is_read_to_be_passed_on_is_on_the_disk(
+    crashing: tuple[World, Cluster], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What another process committed, and a crash lost while it was read, was never there."""
+    world, cluster = crashing
+    flush, left = postgres._to_disk, 1
+    await world.write(lambda c: _sent(c, "before"))
+    await world.db.write(lambda c: _sent(c, "lost"), durable=False)
+    everything = sa.select(MEMORIES.c.key).order_by(MEMORIES.c.id)
+    assert len(await world.rows(everything)) == 2
+
+    def crash_before(connection: Connection) -> None:
+        nonlocal left
+        if left:
+            left -= 1
+            cluster.restart()
+        flush(connection)
+
+    monkeypatch.setattr(postgres, "_to_disk", crash_before)
+    found = await world.db.read_durable(lambda c: list(c.execute(everything).scalars()))
+    assert found == ["before"] == await _kept(world) and not left

@@ -119,6 +119,10 @@ class StoreOnOneConnection:
         """See `Database.read`."""
         return self.write_now(work)
 
+    async def read_durable(self, work: Callable[[Connection], T]) -> T:
+        """See `Database.read_durable`."""
+        return self.write_now(work)
+
     def report_full(self) -> None:
         """Not part of these worlds."""
         raise AssertionError("the disk is not full")

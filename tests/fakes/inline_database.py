@@ -42,6 +42,10 @@ class InlineDatabase:
         """Run `work` in a transaction."""
         return await self.write(work)
 
+    async def read_durable(self, work: Callable[[Connection], T]) -> T:
+        """Run `work` in a transaction."""
+        return await self.write(work)
+
     async def close(self) -> None:
         """Drop everything."""
         self.dispose()
