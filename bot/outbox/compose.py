@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from itertools import groupby
 
 from bot.outbox import transcripts
-from bot.outbox.plan import Batch, card_room, spare_room
+from bot.outbox.plan import Batch, rooms, runs
 from bot.outbox.post import BOT, EmbedCard, Entry, Lane, OutgoingMessage, Post, TextFile
 from bot.outbox.split import MESSAGE, closed, excerpt, split
 from bot.texts import outbox as wording
@@ -76,21 +75,24 @@ def _plan_cards(post: Post) -> tuple[EmbedCard, ...]:
     return (EmbedCard(wording.PLAN_TITLE, "", excerpt(post.card, PLAN_MOST)), *post.people)
 
 
-def with_explanation(wire: OutgoingMessage, explanation: str) -> OutgoingMessage:
-    """Return a question with what its buttons lead to: below its words, or in a card after the plan's."""
-    if not wire.cards:
-        return replace(wire, content=f"{wire.content}\n{explanation}")
-    choices = EmbedCard(wording.PLAN_CHOICES, "", explanation, until_closed=True)
-    return replace(wire, cards=(*wire.cards, choices))
+def with_explanation(wires: Sequence[OutgoingMessage], explanation: str) -> tuple[OutgoingMessage, ...]:
+    """Return a question's messages with what its buttons lead to: in a card after a plan's, below its words,
+    or with the buttons in a message of its own where there is no room below."""
+    *before, asking = wires
+    if asking.cards:
+        choices = EmbedCard(wording.PLAN_CHOICES, "", explanation, until_closed=True)
+        return (*before, replace(asking, cards=(*asking.cards, choices)))
+    if len(asking.content) + 1 + len(explanation) <= PART:
+        return (*before, replace(asking, content=f"{asking.content}\n{explanation}"))
+    alone = OutgoingMessage(asking.task_id, asking.group_id, asking.persona, asking.face, explanation)
+    return (*before, replace(asking, gate_id=None), replace(alone, gate_id=asking.gate_id))
 
 
 def _joined(posts: Sequence[Post]) -> str:
     lines = []
-    for _, run in groupby(posts, key=lambda post: post.fold or id(post)):
-        same = list(run)
-        head = f"{same[0].head}\n" if same[0].head else ""
-        text = closed(head + ", ".join([same[0].text, *(post.folded for post in same[1:])]))
-        lines.append("\n".join(part for part in (text, *(post.foot for post in same)) if part))
+    for post in posts:
+        head = f"{post.head}\n" if post.head else ""
+        lines += [part for part in (closed(head + post.text), post.foot) if part]
     return "\n".join(lines)
 
 
@@ -99,11 +101,11 @@ def _pings(posts: Iterable[Post]) -> tuple[int, ...]:
 
 
 def _rollup(entries: Sequence[Entry], place: str) -> OutgoingMessage:
-    spare = spare_room(entries)
-    cut = [entry for entry in entries if len(entry.post.text) > card_room(entry.post, spare)]
+    shown = rooms(entries)
+    cut = [entry for entry, room in zip(entries, shown, strict=True) if len(entry.post.text) > room]
     texts = (_transcript(cut),) if cut else ()
     content = wording.ROLLUP.format(count=len(entries)) if len(entries) > 1 else ""
-    return _embed_message(entries, place, content, spare, texts)
+    return _embed_message(entries, place, content, texts)
 
 
 def _digest(entries: Sequence[Entry], place: str) -> OutgoingMessage:
@@ -113,23 +115,21 @@ def _digest(entries: Sequence[Entry], place: str) -> OutgoingMessage:
         names += wording.AND_MORE.format(count=len(voices) - VOICES)
     content = excerpt(wording.DIGEST.format(count=len(entries), voices=names), PART - 500)
     answers = [entry for entry in entries if entry.post.lane == Lane.ANSWER]
-    return _embed_message(
-        answers, place, content, spare_room(answers), (_transcript(entries),), entries[0].post
-    )
+    return _embed_message(answers, place, content, (_transcript(entries),), entries[0].post)
 
 
 def _embed_message(
     entries: Sequence[Entry],
     place: str,
     content: str,
-    spare: int,
     texts: tuple[TextFile, ...],
     first: Post | None = None,
 ) -> OutgoingMessage:
     """Build a message of embeds under the group's name; only answers to people ping and notify."""
     posts = [entry.post for entry in entries]
     first = first or posts[0]
-    cards = tuple(_card(list(run), spare) for _, run in groupby(posts, key=_card_key))
+    left = iter(rooms(entries))
+    cards = tuple(_card([(each.post, next(left)) for each in run]) for run in runs(entries))
     pings = _pings(posts)[:PINGS]
     if pings:
         content = f"{content} {' '.join(f'<@{ping}>' for ping in pings)}".strip()
@@ -140,17 +140,11 @@ def _embed_message(
     return replace(wire, cards=cards, texts=texts, pings=pings, silent=silent)
 
 
-def _card_key(post: Post) -> object:
-    return post.voice if post.kind == "note" else id(post)
-
-
-def _card(posts: Sequence[Post], spare: int) -> EmbedCard:
-    first = posts[0]
-    head = f"{first.head}\n" if first.head and len(posts) == 1 else ""
-    room = card_room(first, spare)
-    foot = f"\n{first.foot}" if first.foot else ""
-    text = _joined(posts) if len(posts) > 1 else head + (excerpt(first.text, room) or NOTHING) + foot
-    return EmbedCard(first.persona or BOT, first.face, text)
+def _card(shown: Sequence[tuple[Post, int]]) -> EmbedCard:
+    """Return the embed of some posts, each cut at its room."""
+    first = shown[0][0]
+    posts = [replace(post, text=excerpt(post.text, room) or NOTHING) for post, room in shown]
+    return EmbedCard(first.persona or BOT, first.face, _joined(posts))
 
 
 def _transcript(entries: Sequence[Entry]) -> TextFile:

@@ -8,6 +8,7 @@ without a file, `last` without buttons too.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Literal, get_args
 
@@ -18,6 +19,7 @@ from bot.texts import outbox as wording
 
 Form = Literal["plain", "smaller", "bot", "buttonless", "note", "file", "bare", "last"]
 FORMS: tuple[Form, ...] = get_args(Form)
+FILES_NAMED = 8
 
 _NEXT: dict[Fault, dict[Form, Form]] = {
     "size": {"plain": "smaller", "bot": "smaller", "smaller": "bare", "note": "bare"},
@@ -46,8 +48,7 @@ def in_form(message: OutgoingMessage, form: Form) -> OutgoingMessage:
     if form == "buttonless":
         return replace(message, buttons=False)
     if form == "smaller":
-        names = ", ".join(f"`{path.replace('`', '')[:60]}`" for path in message.files[:8])
-        line = f"\n{wording.TOO_LARGE.format(names=names)}" if names else ""
+        line = f"\n{wording.TOO_LARGE.format(names=file_names(message.files))}" if message.files else ""
         return replace(message, files=(), content=message.content + line)
     pings = " ".join(f"<@{ping}>" for ping in message.pings)
     said = (wording.NOT_TAKEN if form in ("note", "file") else wording.NOT_TAKEN_BARE).format(
@@ -59,6 +60,13 @@ def in_form(message: OutgoingMessage, form: Form) -> OutgoingMessage:
     return replace(
         message, persona="", face="", content=content, cards=(), texts=texts, files=(), buttons=buttons
     )
+
+
+def file_names(paths: Sequence[str]) -> str:
+    """Return the names of files that are not attached, and how many more there are."""
+    names = ", ".join(f"`{path.replace('`', '')[:60]}`" for path in paths[:FILES_NAMED])
+    more = len(paths) - FILES_NAMED
+    return names + (wording.AND_MORE.format(count=more) if more > 0 else "")
 
 
 def _words(message: OutgoingMessage) -> str:

@@ -226,14 +226,31 @@ def shown_size(entry: Entry) -> int:
     return shown + len(post.persona or BOT) + 3
 
 
-def card_room(post: Post, spare: int = 0) -> int:
-    """Return how many characters of a post's text an embed shows; `spare` is unused room of others."""
-    return min(CARD_MOST, (ANSWER_CARD if post.lane == Lane.ANSWER else CARD) + spare)
+def card_room(post: Post) -> int:
+    """Return how many characters of a post's text an embed shows at least."""
+    return ANSWER_CARD if post.lane == Lane.ANSWER else CARD
 
 
-def spare_room(entries: Sequence[Entry]) -> int:
-    """Return the additional characters that each entry may use, from the room left in the embeds."""
-    return max(0, EMBED_CHARACTERS - sum(map(shown_size, entries))) // max(1, len(entries))
+def rooms(entries: Sequence[Entry]) -> list[int]:
+    """Return how many characters of each entry's text its embed shows, small print beside it counted.
+
+    What is left in the message, and in the card that an entry shares with others, is given out evenly.
+    """
+    spare = max(0, EMBED_CHARACTERS - sum(map(shown_size, entries))) // max(1, len(entries))
+    found: list[int] = []
+    for run in runs(entries):
+        left = max(0, CARD_MOST - sum(map(shown_size, run))) // len(run)
+        found += [card_room(entry.post) + min(spare, left) for entry in run]
+    return found
+
+
+def runs(entries: Sequence[Entry]) -> list[list[Entry]]:
+    """Return the entries by the embeds that show them: notes of one voice in a row share one."""
+    found: list[list[Entry]] = []
+    for before, entry in pairwise([None, *entries]):
+        if entry is not None:
+            found[-1].append(entry) if _folds(before, entry) else found.append([entry])
+    return found
 
 
 def _folds(one: Entry | None, other: Entry | None) -> bool:

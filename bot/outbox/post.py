@@ -48,10 +48,10 @@ class Post:
     with `people` as one each below. `continues`: the task that a report ends can be continued.
     `attached` is a text that is attached as a file, for who wants to know. `notice` is said in the task's
     origin, with a link to this post, once it is sent; with `pin` it is pinned then, where the bot may.
-    `ref` is "channel id:message id" (of the message that is answered or reacted to). Consecutive notes with
-    the same `fold` become one line. With `eager` False the post creates no place but waits until another post
-    does. `pings` are user ids, `roles` ids of roles to mention. A post without a group has `group_id` 0 and
-    goes to `channel_id`; if that is closed or deleted, to the system channel of `guild_id`.
+    `ref` is "channel id:message id" (of the message that is answered or reacted to). With `eager` False the
+    post creates no place but waits until another post does. `pings` are user ids, `roles` ids of roles to
+    mention. A post without a group has `group_id` 0 and goes to `channel_id`; if that is closed or deleted,
+    to the system channel of `guild_id`.
     """
 
     task_id: int
@@ -65,8 +65,6 @@ class Post:
     agent_id: int | None = None
     head: str = ""
     ref: str = ""
-    fold: str = ""
-    folded: str = ""
     silent: bool = True
     eager: bool = True
     pings: tuple[int, ...] = ()
@@ -168,7 +166,10 @@ def load_outgoing(data: dict[str, Any]) -> OutgoingMessage:
     return OutgoingMessage(**{**_tuples(data), "cards": cards, "texts": texts})
 
 
+_OLD = ("options", "fold", "folded")
+
+
 def _tuples(data: dict[str, Any]) -> dict[str, Any]:
-    """Drop `options`, which rows of older versions contain; gates' choices now come from the engine."""
-    kept = {name: value for name, value in data.items() if name != "options"}
+    """Drop what only rows of older versions contain."""
+    kept = {name: value for name, value in data.items() if name not in _OLD}
     return {name: tuple(value) if isinstance(value, list) else value for name, value in kept.items()}

@@ -10,7 +10,7 @@ import discord
 
 from bot.discord.formatting import escape_marks
 from bot.discord.limits import FILE_BYTES
-from bot.outbox.forms import FORMS, Form, in_form, next_form, safe_name
+from bot.outbox.forms import FORMS, Form, file_names, in_form, next_form, safe_name
 from bot.outbox.ledger import Delivery, Ledger, MessageLocation
 from bot.outbox.outcomes import ConnectionFailed, Fault, PermissionMissing, Rejected, TargetDeleted
 from bot.outbox.post import BOT, EmbedCard, OutgoingMessage
@@ -209,20 +209,24 @@ class Posting:
         about = [(each.name, each.text.encode("utf-8", "replace")) for each in wire.texts]
         kept: list[tuple[str, bytes]] = []
         room = FILE_BYTES - sum(len(data) for _, data in about)
-        large, missing = [], []
+        large, missing, others = [], [], []
         for path in wire.files:
+            if len(kept) + len(about) == FILES:
+                others.append(path)
+                continue
             try:
                 data = await self.read_file(wire.task_id, path)
             except NotFound:
                 missing.append(path)
                 continue
-            if len(data) > room or len(kept) + len(about) == FILES:
+            if len(data) > room:
                 large.append(path)
                 continue
             room -= len(data)
             kept.append((path.rsplit("/", 1)[-1][:100] or "file", data))
-        lines = [wording.TOO_LARGE.format(names=_names(large))] if large else []
-        lines += [wording.MISSING_FILE.format(names=_names(missing))] if missing else []
+        lines = [wording.TOO_LARGE.format(names=file_names(large))] if large else []
+        lines += [wording.TOO_MANY.format(names=file_names(others))] if others else []
+        lines += [wording.MISSING_FILE.format(names=file_names(missing))] if missing else []
         return (*kept, *about), "\n".join(lines)
 
 
@@ -230,8 +234,3 @@ def _instead_of(view: discord.ui.View) -> str:
     """Return the line that says how to answer without the buttons of `view`."""
     labels = [item.label for item in view.children if isinstance(item, discord.ui.Button) and item.label]
     return wording.NO_BUTTONS.format(labels=excerpt(escape_marks(" · ".join(labels)), LABELS))
-
-
-def _names(paths: list[str]) -> str:
-    names = ", ".join(f"`{path.replace('`', '')[:60]}`" for path in paths[:8])
-    return names + (wording.AND_MORE.format(count=len(paths) - 8) if len(paths) > 8 else "")

@@ -11,7 +11,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
-from difflib import ndiff
+from difflib import SequenceMatcher
+from itertools import takewhile, zip_longest
 from typing import Any, Protocol
 
 from bot import texts
@@ -41,10 +42,10 @@ QUOTE, ANSWERED = 80, 3
 """Characters of a person's words above their answer, and people who are quoted above one answer."""
 UNHEEDED_SHOWN, END_SOURCES = 10, 15
 NAME = 200
-EDIT_SHOWN = 12
+EDIT_SHOWN, EDIT_COMPARED = 12, 500
+"""Lines of changed instructions that are shown, and of each text that are compared with the other's."""
 PLAN_PEOPLE = 8
 """Faces on a plan: of the ten embeds of a message one is the plan and one its choices."""
-"""Lines of changed instructions that are shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +140,7 @@ def render(event: ev.Event, scene: RenderContext) -> tuple[Post, ...]:
 def _labelled(body: ev.EventBody, posts: Sequence[Post]) -> list[Post]:
     """Return the posts of a demonstration; where it begins, asks, is judged and ends, they say what it is."""
     label = wording.DEMONSTRATION.get(type(body).__name__, "")
-    if not label or not posts or posts[0].fold:
+    if not label or not posts:
         return list(posts)
     return [replace(posts[0], text=f"{posts[0].text}\n{label}"), *posts[1:]]
 
@@ -352,12 +353,28 @@ def _changed(body: ev.AgentChanged, at: _Frame) -> list[Post]:
 
 def edited_lines(before: str, after: str) -> str:
     """Return the lines that differ between two texts, as small print; "" when there are none."""
-    marks = {"- ": steering.EDIT_REMOVED, "+ ": steering.EDIT_ADDED}
-    differing = [line for line in ndiff(before.splitlines(), after.splitlines()) if line[:2] in marks]
-    shown = [marks[line[:2]].format(line=plain(line[2:], 300)) for line in differing[:EDIT_SHOWN]]
+    differing = _differing(before.splitlines(), after.splitlines())
+    shown = [form.format(line=plain(line, 300)) for form, line in differing[:EDIT_SHOWN]]
     if len(differing) > EDIT_SHOWN:
         shown.append(steering.EDIT_MORE.format(count=len(differing) - EDIT_SHOWN))
     return steering.EDIT_LINES.format(lines="\n".join(shown)) if shown else ""
+
+
+def _differing(old: Sequence[str], new: Sequence[str]) -> list[tuple[str, str]]:
+    """Return the lines that went and came, each with its form, a new line after the one in whose place it
+    stands. Bounded: it runs inside the only transaction that may write."""
+    first = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(old, new, strict=False)))
+    old, new = old[first:], new[first:]
+    parts = [("replace", 0, len(old), 0, len(new))]
+    if max(len(old), len(new)) <= EDIT_COMPARED:
+        parts = list(SequenceMatcher(None, old, new).get_opcodes())
+    marked: list[tuple[str, str]] = []
+    for how, old_from, old_to, new_from, new_to in parts:
+        pairs = zip_longest(old[old_from:old_to], new[new_from:new_to]) if how != "equal" else ()
+        for was, now in pairs:
+            marked += [(steering.EDIT_REMOVED, was)] if was is not None else []
+            marked += [(steering.EDIT_ADDED, now)] if now is not None else []
+    return marked
 
 
 def _task_named(body: ev.TaskNamed, at: _Frame) -> list[Post]:

@@ -80,11 +80,15 @@ def _cells(line: str) -> list[str]:
 
 
 def _drawn(rows: Sequence[Sequence[str]]) -> str:
-    """A row too short is filled, one too long is cut, as in Markdown."""
+    """Return a table drawn. A row too short is filled; what one too long has more stays in its last cell:
+    mostly it is a bar that its writer did not escape."""
     columns = len(rows[0])
-    full = [[*row[:columns], *[""] * (columns - len(row))] for row in rows]
+    padded = [[*row, *[""] * (columns - len(row))] for row in rows]
+    full = [[*row[: columns - 1], " | ".join(row[columns - 1 :])] for row in padded]
     widths = [max(_width(row[n]) for row in full) for n in range(columns)]
     if sum(widths) + 2 * (columns - 1) > WIDEST:
+        if len(full) == 1:
+            return f"- {', '.join(full[0])}"
         return "\n".join(_record(full[0], row) for row in full[1:])
     rule = ["─" * width for width in widths]
     lines = ["  ".join(_padded(row, widths)).rstrip() for row in (full[0], rule, *full[1:])]

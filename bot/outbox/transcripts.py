@@ -52,10 +52,15 @@ def line_of(post: Post, at: float, place: str = "") -> Line:
         at,
         place,
         post.persona or BOT,
-        post.head.removeprefix("-# "),
+        _unprinted(post.head),
         "\n".join(part for part in (post.text, post.card, post.attached) if part),
-        post.foot.removeprefix("-# "),
+        _unprinted(post.foot),
     )
+
+
+def _unprinted(small: str) -> str:
+    """Return small print, a line for each person who is answered, say, as one line without its marks."""
+    return " · ".join(line.removeprefix("-# ") for line in small.split("\n"))
 
 
 def markdown(lines: Sequence[Line], title: str) -> str:

@@ -147,8 +147,7 @@ class ChannelWorker:
             self._leave(group_id, batch.entries)
             self._act(batch.entries[0])
             return
-        composed = compose(batch, persona_name(self.places[group_id].name))
-        wires = [await self._explained(wire) for wire in composed]
+        wires = await self._explained(compose(batch, persona_name(self.places[group_id].name)))
         deliveries = await means.ledger.begin(batch.entries, wires, self._discords_time())
         self._leave(group_id, batch.entries)
         self.jobs.extend(SendJob(delivery, look=False) for delivery in deliveries)
@@ -158,10 +157,11 @@ class ChannelWorker:
         taken = {entry.id for entry in entries}
         self._queues[group_id] = [entry for entry in self._queues[group_id] if entry.id not in taken]
 
-    async def _explained(self, wire: OutgoingMessage) -> OutgoingMessage:
+    async def _explained(self, wires: Sequence[OutgoingMessage]) -> Sequence[OutgoingMessage]:
         """Add the consequences of a gate's choices, before storing: the text identifies the message."""
-        explanation = await self._means.explain(wire.gate_id) if wire.gate_id is not None else ""
-        return with_explanation(wire, explanation) if explanation else wire
+        gate_id = wires[-1].gate_id
+        explanation = await self._means.explain(gate_id) if gate_id is not None else ""
+        return with_explanation(wires, explanation) if explanation else wires
 
     async def _try(self, job: SendJob) -> None:
         try:
@@ -280,8 +280,10 @@ class ChannelWorker:
             if delivery.wire.channel_id:
                 return means.provision.elsewhere(place, delivery.wire.guild_id, deleted)
             if deleted:
-                self._repaired[place.group_id] = repaired = await means.provision.repair(place)
-                return repaired
+                repaired = await means.provision.repair(place)
+                if repaired.target_id != place.target_id:
+                    self._repaired[place.group_id] = repaired
+                    return repaired
         except (PlaceUnavailable, *DISCORD) as trouble:
             _log.warning("channel %s: there is no other place now: %s", place.channel_id, trouble)
         await wait_for(means.retry, means.pace.after(failures))

@@ -41,9 +41,10 @@ class Faces:
         self.problem = ""
 
     def url(self, name: str) -> str:
-        """The face of a name."""
+        """Return the face of a name, which is uploaded where it is missing: a restart forgets who joined."""
         if self._template:
             return template_url(self._template, name)
+        self.want(name)
         return self._urls.get(face_number(name)) or default_url(name)
 
     def want(self, name: str) -> None:

@@ -16,7 +16,8 @@ from typing import Literal
 import aiohttp
 import discord
 
-from bot.outbox.outcomes import NEEDS_2FA, OUTCOMES, fields_of, heals, outcome_of
+from bot.discord.formatting import plain
+from bot.outbox.outcomes import NEEDS_2FA, OUTCOMES, UNKNOWN_CHANNEL, fields_of, heals, outcome_of
 from bot.outbox.post import BOT
 from bot.places.layout import LONGEST, ORIGIN, Placement, host, place_name
 from bot.places.marks import is_own_topic, mark_of, topic_of
@@ -80,6 +81,7 @@ class Provision:
         self._notices = notices
         self._category_of = category_of
         self._making: dict[int, asyncio.Task[Place]] = {}
+        self._repairing: dict[int, asyncio.Task[Place]] = {}
         self._categories: dict[int, asyncio.Lock] = {}
 
     async def ensure(self, group_id: int) -> Place:
@@ -101,17 +103,25 @@ class Provision:
         If another call has already replaced `place`, return the new one. Raises PlaceUnavailable and
         PlaceArchived.
         """
+        task = self._repairing.get(place.group_id)
+        if task is None:
+            task = self._repairing[place.group_id] = asyncio.create_task(self._repair(place))
+            task.add_done_callback(lambda _: self._repairing.pop(place.group_id, None))
+        return await asyncio.shield(task)
+
+    async def _repair(self, place: Place) -> Place:
         row = await self._records.group(place.group_id)
         if row.archived:
             raise PlaceArchived(f"group {row.group_id} is archived")
         if (row.channel_id, row.thread_id) != (place.channel_id, place.thread_id):
             return await self.ensure(place.group_id)
-        await self._repair_host(row)
+        if row.host_id != ORIGIN:
+            await self._standing(row.host_id)  # the channel of a thread before the thread itself
         if row.repairs:
             return await self._give_up(row)
         await self._records.set_group(row.group_id, channel_id=0, thread_id=0, repairs=1)
         repaired = await self.ensure(row.group_id)
-        text = wording.PLACE_REPAIRED.format(group=row.name)
+        text = wording.PLACE_REPAIRED.format(group=plain(row.name, LONGEST))
         await self._notices.say(f"place:{row.group_id}", row.task_id, row.group_id, text)
         return repaired
 
@@ -132,10 +142,11 @@ class Provision:
         raise PlaceArchived(why) if deleted else PlaceUnavailable(why)
 
     async def close(self) -> None:
-        """Cancel places that are being created."""
-        for task in list(self._making.values()):
+        """Cancel places that are being created and repaired."""
+        tasks = [*self._making.values(), *self._repairing.values()]
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._making.values(), return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     # ------------------------------------------------------------ creating
 
@@ -310,7 +321,7 @@ class Provision:
     async def _with_thread(self, row: GroupRecord, task: TaskRecord, guild: discord.Guild) -> Place:
         channel_id = task.origin_id
         if row.host_id != ORIGIN:
-            channel_id = (await self.ensure(row.host_id)).channel_id
+            channel_id = (await self._standing(row.host_id)).channel_id
         channel = guild.get_channel(channel_id) or _around(guild, channel_id) or _somewhere(guild)
         if isinstance(channel, discord.VoiceChannel | discord.StageChannel):
             return await self._keep(row, channel.id, 0)  # its chat has no threads
@@ -419,18 +430,30 @@ class Provision:
 
     # ------------------------------------------------------------ repairing
 
-    async def _repair_host(self, row: GroupRecord) -> None:
-        """Repair the deleted channel of a thread before the thread itself."""
-        if row.host_id == ORIGIN:
-            return
-        above = await self._records.group(row.host_id)
-        if above.channel_id == row.channel_id and self._client.get_channel(above.channel_id) is None:
-            await self.repair(_place(above))
+    async def _standing(self, group_id: int) -> Place:
+        """Return a group's place, which is repaired first where people deleted it."""
+        place = await self.ensure(group_id)
+        return await self.repair(place) if await self._deleted(place) else place
+
+    async def _deleted(self, place: Place) -> bool:
+        """Return whether a place is gone. Only Discord can say so of what the cache lacks: a thread that
+        sleeps, say."""
+        if any(guild.get_channel_or_thread(place.target_id) for guild in self._client.guilds):
+            return False
+        try:
+            await self._client.fetch_channel(place.target_id)
+        except discord.NotFound as error:
+            if error.code != UNKNOWN_CHANNEL:
+                raise
+            return True
+        except discord.Forbidden:
+            return False
+        return False
 
     async def _give_up(self, row: GroupRecord) -> Place:
         """Use the parent group's place (for the root: the origin) after people deleted the place twice."""
         if row.parent_id is not None:
-            above = await self.ensure(row.parent_id)
+            above = await self._standing(row.parent_id)
             channel_id, thread_id = above.channel_id, above.thread_id
         else:
             task = await self._records.task(row.task_id)
@@ -440,7 +463,7 @@ class Provision:
                 raise PlaceUnavailable(f"no channel of guild {guild.id} can be written to")
             channel_id, thread_id = channel.id, 0
         place = await self._keep(row, channel_id, thread_id)
-        text = wording.PLACE_GIVEN_UP.format(group=row.name)
+        text = wording.PLACE_GIVEN_UP.format(group=plain(row.name, LONGEST))
         await self._notices.say(f"gone:{row.group_id}", row.task_id, row.group_id, text)
         return place
 
@@ -497,9 +520,10 @@ def _no_room(error: discord.HTTPException | discord.RateLimited) -> _NoRoom:
         return _NoRoom(wording.CHANNELS_2FA, lasting=True)
     if isinstance(error, discord.Forbidden):
         return _NoRoom(wording.CHANNELS_FORBIDDEN, lasting=True)
-    category_full = error.code == INVALID_FORM and "parent_id: Maximum" in error.text
-    if error.code == GUILD_FULL or category_full:
+    if error.code == GUILD_FULL:
         return _NoRoom(wording.CHANNELS_FULL, lasting=True)
+    if error.code == INVALID_FORM and "parent_id: Maximum" in error.text:
+        return _NoRoom(wording.CATEGORY_FULL, lasting=True)
     if "parent_id" in fields_of(error):  # the category was deleted
         raise error
     _log.warning("a channel is refused: %s", error)

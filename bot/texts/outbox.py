@@ -186,6 +186,7 @@ END_UNHEEDED_MORE = "- and {count} more"
 END_UNVERIFIED = "-# No audit confirmed this result. Check it before you rely on it."
 END_FILES = "-# The deliverables are attached. For all other files, use `/task files`."
 TOO_LARGE = "-# Too large to attach, download with `/task files`: {names}"
+TOO_MANY = "-# A message holds 10 files; download the others with `/task files`: {names}"
 MISSING_FILE = "-# Not in the workspace: {names}"
 
 ROLLUP = "-# {count} messages at once"
@@ -233,7 +234,15 @@ PLACE_REPAIRED = (
 )
 PLACE_GIVEN_UP = "🔧 The channel of **{group}** was deleted again. Its messages now appear here."
 CATEGORY_REPAIRED = "🔧 The category of this task was deleted, so I created a new one."
-CHANNELS_FULL = "🔧 This server has no room for more channels, so further groups get threads."
+CHANNELS_FULL = (
+    "🔧 This server has as many channels as Discord allows, so further groups get threads. "
+    "`/task archive remove:True` deletes those of a task that has ended."
+)
+CATEGORY_FULL = (
+    "🔧 The category for this task holds 50 channels, as many as Discord allows, so further groups get "
+    "threads. `/task archive remove:True` deletes those of a task that has ended, and `/setup place:` "
+    "chooses another category."
+)
 CHANNELS_FORBIDDEN = (
     "🔧 Without **Manage Channels**, groups get threads instead of channels here. Grant it and run `/doctor`."
 )

@@ -304,6 +304,19 @@ async def test_faces_are_uploaded_once(stage: Stage) -> None:
     assert len(stage.local.world.application_emojis) == before
 
 
+async def test_a_face_that_waits_at_a_restart_comes_after_it(stage: Stage) -> None:
+    """Discord takes few drawings at a time; who joined before the restart gets a face all the same."""
+    stage.local.faults.limit("POST", r"/applications/\d+/emojis", retry_after=600 * 50, times=1)
+    _, boss = await begun(stage)
+    assert "/emojis/" not in stage.outbox.faces.url("Boss")
+    await stage.restart()
+    stage.engine.speak(boss, "on we go")
+    await stage.drain()
+    async with asyncio.timeout(10):
+        while "/emojis/" not in stage.outbox.faces.url("Boss"):  # noqa: ASYNC110 - nothing tells of it
+            await asyncio.sleep(0.02)
+
+
 async def test_faces_wait_while_discord_takes_none(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     """A 429 of the edge, or a store in trouble, is no reason to do without faces until the next start."""
     for pause in ("TROUBLE_S", "PATIENCE_S"):

@@ -8,7 +8,7 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.outbox.compose import compose
+from bot.outbox.compose import compose, with_explanation
 from bot.outbox.limiter import Limiter
 from bot.outbox.plan import EMBEDS, Batch, Ladder, messages, pressure, take
 from bot.outbox.post import BOT, EmbedCard, Entry, Lane, OutgoingMessage, Post
@@ -18,7 +18,7 @@ from bot.texts import outbox as wording
 FILE_LIMIT = 10 * 1024 * 1024
 
 says = st.builds(
-    lambda agent, lane, size, mark: Post(
+    lambda agent, lane, size, mark, small: Post(
         1,
         2,
         0,
@@ -28,7 +28,8 @@ says = st.builds(
         persona=f"Agent {agent}",
         face=f"Agent {agent}",
         agent_id=agent,
-        head="-# ↪ answering" if lane == Lane.ANSWER else "",
+        head="-# ↪ answering" * (1 + small // 8) if lane == Lane.ANSWER else "",
+        foot="-# " + "f" * small if small else "",
         ref="7:8" if lane == Lane.ANSWER else "",
         pings=(5,) if lane == Lane.ANSWER else (),
     ),
@@ -36,12 +37,12 @@ says = st.builds(
     st.sampled_from([Lane.ANSWER, Lane.HEAD, Lane.CHATTER, Lane.CHATTER, Lane.CHATTER]),
     st.integers(1, 5000) | st.integers(1, 120),
     st.sampled_from(["word ", "x", "```py\ncode\n", "line\n", "🙂"]),
+    st.just(0) | st.integers(1, 400),
 )
 notes = st.builds(
-    lambda lane, size, fold: Post(1, 2, 0, "note", lane, "n" * size, fold=fold, folded="n" * (size // 2)),
+    lambda lane, size: Post(1, 2, 0, "note", lane, "n" * size),
     st.sampled_from([Lane.STATUS, Lane.CHATTER]),
-    st.integers(1, 700),
-    st.sampled_from(["", "", "files"]),
+    st.integers(1, 700) | st.integers(1, 5000),
 )
 alone = st.builds(
     lambda kind, size: Post(1, 2, 0, kind, Lane.STATUS if kind == "gate" else Lane.CHATTER, "g" * size),
@@ -131,7 +132,7 @@ def test_no_word_is_lost(queue: list[Entry]) -> None:
         attached = letters("\n".join(text.text for wire in wires for text in wire.texts))
         for entry in batch.entries:
             words = letters(entry.post.text)
-            if entry.post.kind == "say":
+            if entry.post.kind in ("say", "note"):
                 assert words in shown or words in attached
 
 
@@ -251,12 +252,38 @@ def test_messages_is_what_goes_out_one_by_one(queue: list[Entry]) -> None:
         assert batches == messages(queue) - messages(left)
 
 
-def test_notes_about_files_become_one_line() -> None:
-    """Many files in a row are one line."""
-    note = Post(1, 2, 0, "note", Lane.CHATTER, "📄 Ada added `a`", fold="f", folded="`a`")
-    other = replace(note, text="📄 Ada added `b`", folded="`b`")
-    (wire,) = compose(take(queue_of(note, other)), "research")
-    assert wire.content == "📄 Ada added `a`, `b`"
+def test_notes_too_long_for_one_card_are_cut_in_it_and_attached() -> None:
+    """An embed holds 4,096 characters, however many notes stand in it."""
+    posts = [Post(1, 2, 0, "note", Lane.STATUS, "n" * 3500), Post(1, 2, 0, "note", Lane.STATUS, "m" * 3500)]
+    (wire,) = compose(take(queue_of(*posts), pressure="roll-up"), "research")
+    assert fits(wire) and len(wire.cards) == 1
+    assert all(post.text in wire.texts[0].text for post in posts)
+
+
+def test_a_long_answer_leaves_room_for_its_small_print() -> None:
+    """The card of one answer holds whom it answers and what its agent did, too."""
+    head = "\n".join(["-# ↪ in reply to somebody" + "x" * 200] * 3)
+    answer = replace(say(1, "words " * 900, Lane.ANSWER), head=head, foot="-# wrote" + " it" * 130, ref="7:8")
+    (wire,) = compose(take(queue_of(answer)), "research")
+    assert fits(wire) and len(wire.cards[0].text) > 3_900
+    assert wire.cards[0].text.endswith(answer.foot)
+
+
+def test_what_buttons_lead_to_is_never_cut() -> None:
+    """Below a question where there is room, else with the buttons in a message of its own."""
+    for size in range(1, 6000, 97):
+        gate = replace(alone_gate(size), gate_id=9, pings=(5,), persona="Ada", face="Ada")
+        (entry,) = queue_of(gate)
+        wires = with_explanation(compose(Batch("post", (entry,)), "research"), "-# **Yes**: it is made." * 20)
+        assert all(map(fits, wires))
+        assert wires[-1].content.endswith("-# **Yes**: it is made." * 20)
+        assert [wire.gate_id for wire in wires] == [None] * (len(wires) - 1) + [9]
+        assert wires[0].pings == (5,) and not any(wire.pings for wire in wires[1:])
+
+
+def alone_gate(size: int) -> Post:
+    """A question of some length."""
+    return Post(1, 2, 0, "gate", Lane.STATUS, "g" * size)
 
 
 def test_rollup_names_the_personas() -> None:

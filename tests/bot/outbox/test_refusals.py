@@ -101,6 +101,21 @@ async def test_too_large(stage: Stage) -> None:
     assert told(stage, wording.TOO_LARGE.format(names="`out.bin`")) == 1
 
 
+async def test_more_files_than_a_message_holds(stage: Stage) -> None:
+    """Ten are attached; of the others it is said where they are, not that they are too large."""
+    task_id, boss = await begun(stage)
+    names = tuple(f"part{n:02d}.txt" for n in range(21))
+    for name in names:
+        stage.engine.write(boss, name, b"words")
+    group = stage.engine.world.tasks[task_id].root_group_id
+    stage.engine.emit(TaskEnded(task_id, group, "done", "All is done.", names, True))
+    await stage.drain()
+    (listed,) = [m for m in stage.said("root") if m["attachments"]]
+    assert [each["filename"] for each in listed["attachments"]] == list(names[:10])
+    assert "Too large" not in listed["content"] and "`part10.txt`" in listed["content"]
+    assert "and 3 more" in listed["content"]
+
+
 async def test_a_refused_name_is_replaced_and_said_once(stage: Stage) -> None:
     """Only a refusal that names the field costs the name; the words keep their webhook."""
     _, boss = await begun(stage)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
+
+import pytest
 
 from bot.notifications.followers import Followers
 from bot.notifications.gate_reminder import Watchers
 from bot.outbox.compose import compose
 from bot.outbox.plan import Batch
 from bot.outbox.post import Entry
-from bot.outbox.render import AgentInfo, QuotedMessage, TaskInfo, render
+from bot.outbox.render import AgentInfo, QuotedMessage, TaskInfo, edited_lines, render
 from bot.outbox.transcripts import line_of
 from engine import events as ev
 
@@ -90,3 +93,27 @@ def test_what_was_run_is_attached_to_the_end_and_not_in_its_words() -> None:
     (last,) = [message for message in messages if message.texts]
     assert last.ended and [each.text for each in last.texts] == ["What was run:\n- python a.py: ok"]
     assert line_of(post, 0.0).text.endswith("- python a.py: ok")
+
+
+def test_changed_instructions_show_what_was_and_what_is() -> None:
+    """A line that came in place of another stands after it; what is the same is not shown."""
+    before = "Be brief.\nWrite in English.\nAsk nobody.\nEnd"
+    after = "Be brief.\nWrite in French.\nAsk Ada.\nAsk Bo.\nEnd"
+    assert edited_lines(before, after).splitlines() == [
+        "",
+        *("-# was: Write in English.", "-# now: Write in French.", "-# was: Ask nobody.", "-# now: Ask Ada."),
+        "-# now: Ask Bo.",
+    ]
+    assert edited_lines(before, before) == ""
+
+
+@pytest.mark.parametrize("line", ["", "a{n}", "line {n} of many"])
+def test_long_instructions_are_compared_in_no_time(line: str) -> None:
+    """Nothing else is written meanwhile: 20,000 characters that all differ take no minute."""
+    texts = ["\n".join(line.format(n=n * step % 997) for n in range(20_000))[:20_000] for step in (3, 5)]
+    began = time.process_time()
+    edited_lines(texts[0], f"new\n{texts[1]}")
+    for size in (199, 499):
+        rows = ["\n".join(text.split("\n")[:size]) for text in texts]
+        edited_lines(rows[0], f"new\n{rows[1]}")
+    assert time.process_time() - began < 5

@@ -45,6 +45,15 @@ def test_a_block_is_as_wide_as_a_phone_at_most() -> None:
     assert wide == "- **Wandering albatross** Wingspan (cm): 350, Seen in: Southern Ocean"
 
 
+def test_no_cell_of_a_table_is_lost() -> None:
+    """A bar that was not escaped, in code say, makes a cell more; a wide table may have no rows."""
+    head = "| Do | Command |\n|---|---|\n"
+    assert "`ps | grep x`" in with_tables(head + "| look | `ps | grep x` |")
+    assert with_tables(head + "| look | ps | grep x | y |").count("look  ps | grep x | y") == 1
+    lone = with_tables("| What the customers wrote | What became of it |\n|---|---|")
+    assert lone == "- What the customers wrote, What became of it"
+
+
 @given(st.text(alphabet="|-: ab`\n*\\", max_size=200))
 def test_any_text_is_taken_and_no_block_left_open(text: str) -> None:
     """No text breaks it, and no block is left open."""

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from bot.outbox.ledger import enqueue
 from bot.outbox.post import Lane, Post
 from bot.outbox.split import open_fence
-from bot.outbox.transcripts import Line, Transcripts, markdown, page
+from bot.outbox.transcripts import Line, Transcripts, line_of, markdown, page
 from bot.storage.tables import groups
 from tests.fakes.inline_database import InlineDatabase
 
@@ -73,3 +73,11 @@ async def test_transcript_of_a_task_is_ordered_by_group() -> None:
     assert [line.text for line in await transcripts.lines(1, 2)] == ["two"]
     assert await transcripts.lines(99) == []
     await database.close()
+
+
+def test_small_print_of_several_lines_is_one_without_marks() -> None:
+    """An answer to three people names each; none of Discord's marks stands between."""
+    said = Post(1, 1, 1, "say", Lane.ANSWER, "Yes.", head="-# ↪ to Ada\n-# ↪ to Bo\n-# and to 2 more")
+    line = line_of(said, 0.0)
+    assert line.head == "↪ to Ada · ↪ to Bo · and to 2 more"
+    assert "-#" not in markdown([line], "x") + page([line], "x")

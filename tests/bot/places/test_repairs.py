@@ -254,7 +254,7 @@ async def test_full_category(stage: Stage) -> None:
     await says(stage, bob, "hello")
     assert "hello" in texts(stage, "ada")
     assert stage.local.you.channel("ada")["type"] == discord.ChannelType.public_thread.value
-    assert told(stage, wording.CHANNELS_FULL) == 1
+    assert told(stage, wording.CATEGORY_FULL) == 1 and not told(stage, wording.CHANNELS_FULL)
 
 
 async def test_guild_left_and_joined_again(stage: Stage) -> None:
@@ -441,3 +441,50 @@ async def test_a_notice_waits_where_nothing_can_be_said(stage: Stage) -> None:
     allow(stage, send_messages=True)
     stage.outbox.try_again()
     await world.pulse.until(lambda: texts(stage, "lobby")[-1:] == ["kept"], 10)
+
+
+async def test_a_place_given_up_while_the_one_above_is_gone_too(stage: Stage) -> None:
+    """Words for a place deleted twice come where its parent speaks, though that is gone as well."""
+    _, boss = await begun(stage)
+    (ada,) = stage.engine.recruit(boss, "Ada")
+    (bob,) = stage.engine.recruit(ada, "Bob")
+    await says(stage, bob, "one")
+    for speakers in ((bob, boss), (bob,)):
+        for place in ("ada", "root"):
+            stage.local.world.delete_channel(int(stage.local.you.channel(place)["id"]))
+        await seen_by_bot(stage)
+        for speaker in speakers:
+            stage.engine.speak(speaker, f"again {len(speakers)}")
+        async with asyncio.timeout(10):
+            await stage.drain()
+    assert "again 1" in texts(stage, "lobby")
+
+
+async def test_a_thread_of_a_channel_that_is_gone(stage: Stage) -> None:
+    """The channel is made again for it: a new group does not speak where everybody reads."""
+    _, boss = await begun(stage)
+    head = boss
+    for level in range(10):
+        (head,) = stage.engine.recruit(head, f"Level{level}")
+    stage.engine.speak(head, "deep")
+    await stage.drain()
+    stage.local.world.delete_channel(int(stage.local.you.channel("level8")["id"]))
+    await seen_by_bot(stage)
+    (leaf,) = stage.engine.recruit(head, "Leaf")
+    await says(stage, leaf, "from a new thread")
+    thread = stage.local.you.channel("level9")
+    assert "from a new thread" in texts(stage, "level9")
+    assert thread["parent_id"] == stage.local.you.channel("level8")["id"]
+
+
+async def test_a_title_is_not_read_as_marks(stage: Stage) -> None:
+    """What the bot says of a place names it as it is written: a title could pass for words of the bot."""
+    task_id, boss = await begun(stage)
+    title = "[prize](https://evil.example) **now**"
+    stage.engine.emit(TaskNamed(task_id, stage.engine.world.tasks[task_id].root_group_id, title))
+    await stage.drain()
+    place = stage.local.you.channel("prize-https-evil-example-now")
+    stage.local.world.delete_channel(int(place["id"]))
+    await says(stage, boss, "second")
+    (repaired,) = [t for t in texts(stage, place["name"]) if "was deleted" in t]
+    assert "](https" not in repaired and "**now**" not in repaired
