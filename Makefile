@@ -44,8 +44,10 @@ setup:
 setup-test:
 	@scripts/setup.sh test
 
-migration: setup-test      ## make migration NAME=what_changed
-	@$(PY) -m alembic revision --autogenerate -m "$(NAME)"
+migration: setup-test      ## make migration NAME=what_changed: against an empty database, never the bot's own
+	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && export DATA_DIR="$$folder" DATABASE_URL= && \
+		$(PY) -m alembic upgrade head && \
+		$(PY) -m alembic revision --autogenerate -m "$(or $(NAME),$(error NAME=what_changed is missing))"
 
 lock: setup-test      ## pin dependencies again: names, versions and hashes only
 	@$(LOCK) --upgrade --extra dev -o requirements.lock pyproject.toml

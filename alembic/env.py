@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from alembic import context
+from alembic.migration import MigrationContext
 from sqlalchemy import Connection
 
 import bot.storage.guild_tables
@@ -23,6 +24,13 @@ def include_object(item: Any, name: str | None, kind: str, reflected: bool, comp
     )
 
 
+def number(current: MigrationContext, _revision: Any, directives: list[Any]) -> None:
+    """Number a new migration after the newest."""
+    script = current.script
+    newest = script.get_current_head() if script is not None else None
+    directives[0].rev_id = f"{int(newest or 0) + 1:04}"
+
+
 def run(connection: Connection) -> None:
     """Migrate over an open connection."""
     context.configure(
@@ -31,6 +39,7 @@ def run(connection: Connection) -> None:
         include_object=include_object,
         render_as_batch=True,
         compare_type=True,
+        process_revision_directives=number,
     )
     with context.begin_transaction():
         context.run_migrations()

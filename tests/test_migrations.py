@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+import subprocess
 import time
 from pathlib import Path
 
@@ -664,3 +666,23 @@ def test_words_handed_on_by_an_older_version_keep_whom_they_were_for(tmp_path: P
         assert connection.execute(sa.select(MESSAGES.c.preface).where(MESSAGES.c.key == "r")).scalar() == ""
     downgrade(url, "0037")
     engine.dispose()
+
+
+def test_a_new_migration_is_made_beside_the_bots_own_database(tmp_path: Path) -> None:
+    """`make migration` in a fresh checkout compares the models with the migrations alone, and numbers the new
+    one after the newest."""
+    for name in ("Makefile", "alembic.ini"):
+        shutil.copy(ROOT / name, tmp_path)
+    for folder in ("alembic", "bot", "engine"):
+        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    (tmp_path / ".venv").symlink_to(ROOT / ".venv")
+    tables = tmp_path / "bot/storage/tables.py"
+    before = tables.read_text()
+    tables.write_text(before.replace("    origin_id: int =", "    added: int = 0\n    origin_id: int =", 1))
+    newest = max(path.name for path in (ROOT / "alembic" / "versions").glob("*.py")).split("_")[0]
+    make = ["make", "-o", "setup-test", "migration", "NAME=what_changed"]
+    done = subprocess.run(make, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stdout + done.stderr
+    made = tmp_path / "alembic" / "versions" / f"{int(newest) + 1:04}_what_changed.py"
+    assert "sa.Column('added', sa.Integer()" in made.read_text()
+    assert not (tmp_path / "var").exists()
