@@ -47,11 +47,12 @@ TWICE = (
 LOGIN_FAILED = "Discord rejected the token. Copy it again from the developer portal to DISCORD_TOKEN in .env."
 LOGIN_EXPIRED = (
     "Discord no longer accepts the token, because it was reset or the bot was deleted. Copy the new one from "
-    "the developer portal to DISCORD_TOKEN in .env and start again. Nothing is lost; it is posted then."
+    "the developer portal to DISCORD_TOKEN in .env and start again. Nothing is lost: what is "
+    "waiting is posted then."
 )
 GATEWAY_CLOSED = (
-    "Discord closed the connection permanently (code {code}). Start again; if it recurs, look up the code in "
-    "Discord's gateway documentation."
+    "Discord closed the connection permanently (code {code}). Start the bot again; if that does not help, "
+    "look up the code in Discord's gateway documentation."
 )
 LOGIN_WAITS = "Discord accepts no requests from this address for {seconds} s. The login will be retried then."
 INTENT_MISSING = (
@@ -163,7 +164,7 @@ FORGOTTEN = "Permanently deleted: {text}"
 NO_MEMORIES = "There are no memories of this server yet. What tasks learn is stored here."
 NO_TASKS = "There are no tasks here that you can see. Start one with `/task new`."
 TASKS_MORE = (
-    "-# For others, type words of the goal, or the number, into the option `task:` of `/task status`."
+    "-# To find others, type part of the goal or the number into the option `task:` of `/task status`."
 )
 NO_STEPS = "{name} has not completed a step yet."
 NO_STEP_THEN = "{name} had not completed a step when this was posted."
@@ -175,7 +176,7 @@ STEP_PAGE = "-# Page {number} of {of}"
 STEP_READ, STEP_READ_BEFORE = "**Read:**", "**Read at the start of this turn:**"
 STEP_SAID, STEP_CALLED, STEP_RESULT = "**Said:**", "**Called {tool}**", "**Answer:**"
 STEP_QUIET = "It said nothing and called no tool."
-WHY_ASSIGNED = "**{giver} assigned it:** {title} ({state})."
+WHY_ASSIGNED = "**Assigned by {giver}:** {title} ({state})."
 WHY_DONE_WHEN, WHY_INSTRUCTIONS = "Done when: {acceptance}", "**Its instructions:**"
 WHY_WHOLE = "-# The full text is attached."
 WHY_PART = (
@@ -224,12 +225,12 @@ NOTHING_LOGGED = "Nothing has happened yet."
 ARCHIVED, ARCHIVED_ATTACHED = "The channels of task #{id} are {how}.", "The transcript is attached."
 ARCHIVED_LEFT_OUT = (
     "Not attached, because even compressed it is larger than Discord accepts: {names}. Nothing is lost: "
-    "it is made from the bot's database, which the operator has."
+    "all of it is still in the bot's database."
 )
 READ_ONLY, REMOVED = "now read-only", "deleted"
 ARCHIVE_FORBIDDEN = (
-    "I will post nothing more there, but people can still write in {places}. To make channels read-only I "
-    "need **Manage Roles** (it includes channel permissions), for threads **Manage Threads**. "
+    "I will post nothing more there, but people can still write in {places}. To make them read-only I need "
+    "**Manage Roles** for channels (it includes channel permissions) and **Manage Threads** for threads. "
     "Grant them and use `/task archive` again."
 )
 ARCHIVE_FORBIDDEN_REMOVE = (
@@ -293,10 +294,10 @@ DOING = {
     "send_message": "writes to",
     "recruit": "recruits",
     "assign": "assigns",
-    "amend": "changes an assignment",
+    "amend": "changes the assignment",
     "submit": "submits work",
     "review": "reviews work",
-    "dismiss": "dismisses an agent",
+    "dismiss": "dismisses",
     "propose_plan": "proposes a plan",
     "update_todo": "updates its list",
     "list_files": "lists the files",
@@ -315,11 +316,33 @@ DOING = {
     "finish": "submits the result",
     "verdict": "judges the result",
     "wait_for": "waits for",
-    "install": "asks for packages",
-    "set_budget": "sets a budget",
-    "checkout": "restores files",
+    "install_packages": "asks for the packages",
+    "set_budget": "sets a budget for",
+    "web_search": "searches the web",
+    "read_page": "reads a web page",
+    "find_tool": "looks for a tool",
+    "use_tool": "uses",
 }
 """What an agent is doing, by the tool it uses; a path, title or name may follow."""
+DOING_ALONE = {
+    "send_message": "writes a message",
+    "recruit": "recruits agents",
+    "assign": "assigns work",
+    "amend": "changes an assignment",
+    "dismiss": "dismisses an agent",
+    "read_file": "reads a file",
+    "write_file": "writes a file",
+    "edit_file": "edits a file",
+    "delete_file": "deletes a file",
+    "move_file": "moves a file",
+    "diff": "compares files",
+    "run": "runs a program",
+    "wait_for": "waits",
+    "install_packages": "asks for packages",
+    "set_budget": "sets a budget",
+    "use_tool": "uses a tool",
+}
+"""The same where nothing follows, if it differs."""
 DOES = "uses {tool}"
 WAITS_FOR = "waits for {what}"
 TODO = {"done": "☑️", "doing": "▶️", "open": "☐"}
@@ -415,7 +438,7 @@ WAITING_KIND = {
 DEMONSTRATION = "-# 🎬 Demonstration: the agents' words are recorded, it costs nothing."
 UNVERIFIED = "not confirmed by an audit"
 UNFINISHED = "⚠️ not finished"
-CARD_WORDS_REFUSED = "Not shown here: Discord rejects its words. Use /task status."
+CARD_WORDS_REFUSED = "Not shown here: Discord rejected this text. Use /task status."
 VERIFIED = "confirmed by an audit"
 
 # ---------------------------------------------------------------- modals
@@ -459,7 +482,7 @@ DOCTOR_CATEGORY = (
 )
 DOCTOR_TIMED_OUT = (
     "❌ Server: a moderator has put me in a timeout until <t:{until}:f>, so I cannot write or make channels. "
-    "Fix: right-click my name, Remove Timeout. Nothing is lost: what waits is posted after that."
+    "Fix: right-click my name, Remove Timeout. Nothing is lost: waiting messages are posted after that."
 )
 DOCTOR_ARCHIVE = (
     "⚠️ Archive: without **Manage Roles**, `/task archive` cannot make channels read-only. It still locks "
@@ -491,18 +514,18 @@ SETUP_PLACE = "**category:** {place}"
 SETUP_ALERTS = "**reminders to administrators:** {place}"
 SETUP_SYSTEM = "the system channel"
 SETUP_FIRST = "the first channel that I may write in; choose one with `alerts:`"
-SETUP_WAITS = "**questions wait:** {hours}\n**nobody answers:** {defaults}"
+SETUP_WAITS = "**questions wait:** {hours}\n**if nobody answers:** {defaults}"
 SETUP_HOURS = "{hours:g} hours"
 SETUP_DEFAULT = "{kind}: {default}"
 GATES_OF: Mapping[GateKind, str] = {
     "question": "agents' questions",
     "plan": "plans",
     "cap": "tasks at their cap",
-    "share": "parts at their cap",
-    "month": "months' budgets",
+    "share": "agents at their cap",
+    "month": "monthly budgets",
     "audit": "rejected results",
     "stall": "stopped work",
-    "tool": "calls of tools",
+    "tool": "tool calls",
     "packages": "packages",
     "action": "protected actions",
 }

@@ -15,8 +15,16 @@ from engine.ports import ToolCall
 
 MOST_TOOLS, MOST_SUBJECTS, LONGEST = 6, 4, 80
 
-_SUBJECT = {"assign": "title", "recruit": "members"}
+_SUBJECT = {
+    "assign": "title",
+    "install_packages": "packages",
+    "recruit": "members",
+    "wait_for": "what",
+}
 """The argument that says best what a tool is used on, where it is not the first of `_USUAL`."""
+
+_NONE = frozenset({"finish", "propose_plan", "update_todo"})
+"""Tools that are used on nothing: their title is the task's."""
 
 _USUAL = ("path", "to", "title", "command", "pattern", "name")
 
@@ -40,6 +48,8 @@ def doing_of(calls: Sequence[ToolCall]) -> tuple[Doing, ...]:
 
 
 def _subjects(call: ToolCall) -> list[str]:
+    if call.name in _NONE:
+        return []
     try:
         arguments = json.loads(call.arguments)
     except (ValueError, TypeError, RecursionError):

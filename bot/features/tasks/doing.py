@@ -31,7 +31,14 @@ def now_text(agent: AgentView, shown: Shown = plain) -> str:
     return ""
 
 
+def verb_alone(tool: str) -> str:
+    """Return what an agent does with a tool where it is not said on what, "" for a tool without words."""
+    return texts.DOING_ALONE.get(tool) or texts.DOING.get(tool, "")
+
+
 def _part(doing: Doing, shown: Shown) -> str:
-    verb = texts.DOING.get(doing.tool) or texts.DOES.format(tool=shown(doing.tool, SUBJECT))
+    uses = texts.DOES.format(tool=shown(doing.tool, SUBJECT))
     names = [ADDRESSEES.get(each) or shown(each, SUBJECT) for each in doing.subjects]
-    return f"{verb} {texts.listed(names, 3)}" if names else verb
+    if not names:
+        return verb_alone(doing.tool) or uses
+    return f"{texts.DOING.get(doing.tool) or uses} {texts.listed(names, 3)}"

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from bot import texts
 from bot.discord.formatting import plain, span
+from bot.features.tasks.doing import verb_alone
 from engine.queries import ModelCallView, Queries
 
 STALE_S = 60.0
@@ -49,9 +50,10 @@ def call_text(call: ModelCallView) -> str:
         return texts.CALL_WAITS
     if not written.tokens:
         return texts.CALL_READS.format(percent=int(written.read * 100)) if written.read < 1 else texts.THINKS
-    what = texts.DOING.get(written.tool, texts.CALL_WRITES)
     if written.path:
+        what = texts.DOING.get(written.tool, texts.CALL_WRITES)
         return texts.CALL_LINES.format(what=what, path=plain(written.path, 60), count=written.lines)
+    what = verb_alone(written.tool) or texts.CALL_WRITES
     return texts.CALL_TOKENS.format(what=what, count=written.tokens)
 
 

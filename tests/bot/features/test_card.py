@@ -12,9 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bot import texts as bot_texts
 from bot.features.files.text import history_text
 from bot.features.tasks.card import CardModel, card_view, digest
-from bot.features.tasks.doing import now_text
+from bot.features.tasks.doing import doing_text, now_text
 from bot.features.tasks.look import list_text
 from bot.features.tasks.pages import log_lines
 from bot.features.tasks.questions import OpenQuestion
@@ -23,9 +24,11 @@ from bot.features.tasks.waiting import call_text, waiting_of
 from bot.notifications.live_card import next_move
 from bot.storage.guild_settings import CardRecord, LogLine
 from engine.commands import Limits
+from engine.connectors.web.servers import WebOptions, web_tools
 from engine.domain.doing import Doing, doing_of, dump_doing, load_doing
 from engine.ports import Revision, ToolCall, Written
 from engine.queries import AgentView, GateView, ModelCallView, Spend, TaskView
+from engine.tools import SEARCHED, TOOLS
 from tests.fakes.crowd import crowd
 from tests.fakes.engine import DEFAULTS
 
@@ -188,7 +191,7 @@ def test_a_card_says_what_a_model_writes_and_how_much() -> None:
     waiting = waiting_of(calls, 42.4, now)
     text = "\n".join(texts(card_view(CardModel(TASK, tuple(agents), (), waiting=waiting))))
     assert "reads its input, 40% · started <t:1700000040:R>" in text
-    assert "writes main.py, 12 lines so far" in text and "writes to, about 51 tokens so far" in text
+    assert "writes main.py, 12 lines so far" in text and "writes a message, about 51 tokens so far" in text
     assert "\\*\\*hi\\*\\*" in text and "<@7>" not in text and "@everyone" not in text
     assert text.count("so far · started") == 1 and "a step takes about 42 s" in text
     assert "runs x · last step" in text, "an old account is not shown"
@@ -252,6 +255,29 @@ def test_what_happens_now_is_the_whole_step_in_words() -> None:
     )
     assert now_text(replace(agent, state="idle", waits_for=("Ada's answer",))) == "waits for Ada's answer"
     assert now_text(replace(agent, state="idle")) == ""
+
+
+def test_every_tool_has_words_of_its_own() -> None:
+    """What is shown of a tool reads as a sentence with its subject; words of tools that are gone go too."""
+    web = {tool.name for tool in web_tools(WebOptions(), searches=True)}
+    assert set(bot_texts.DOING) == {*TOOLS, *SEARCHED, *web} >= set(bot_texts.DOING_ALONE)
+    calls = (
+        ToolCall("a", "dismiss", '{"name": "Ada", "reason": "done"}'),
+        ToolCall("b", "set_budget", '{"name": "Bo", "tokens": 5}'),
+        ToolCall("c", "wait_for", '{"what": ["a.md", "b.md"]}'),
+        ToolCall("d", "install_packages", '{"packages": ["numpy"]}'),
+        ToolCall("e", "amend", '{"assignment": 4, "title": "Clean up"}'),
+        ToolCall("f", "update_todo", '{"items": [], "title": "Quiz"}'),
+        ToolCall("g", "propose_plan", '{"summary": "x", "title": "Quiz"}'),
+        ToolCall("h", "finish", '{"report": "x", "title": "Quiz"}'),
+    )
+    assert doing_text(doing_of(calls[:6])) == (
+        "dismisses Ada, sets a budget for Bo, waits for a.md, b.md, asks for the packages numpy, "
+        "changes the assignment Clean up, updates its list"
+    )
+    assert doing_text(doing_of(calls[6:])) == "proposes a plan, submits the result"
+    unread = [ToolCall("i", "set_budget", "not json"), ToolCall("j", "recall", '{"query": "x"}')]
+    assert doing_text(doing_of(unread)) == "sets a budget, searches its notes"
 
 
 def test_a_card_says_no_more_than_is_so() -> None:

@@ -103,7 +103,7 @@ async def test_each_kind_of_question_has_its_own_time_and_default(stage: Stage) 
         assert waits.pop(kind) == 10_800
         assert set(waits.values()) == {86_400}
         shown = await stage.boss.slash(stage.lobby, "setup", answer_hours=24, answer_for=kind)
-    assert "parts at their cap: the agent leaves" in shown.response.content
+    assert "agents at their cap: the agent leaves" in shown.response.content
     assert "**questions wait:** 24 hours\n" in shown.response.content
 
 
