@@ -21,13 +21,17 @@ from engine.domain.outside import WEB
 from engine.errors import NotConfigured
 from engine.ports import AgentRole, OutsideLimits, Policy
 from engine.secrets import keep_secret, keep_secrets_of
-from engine.settings import EngineSettings
+from engine.settings import EngineSettings, ModelTarget
 
 _REFERENCE = re.compile(r"\$\{([A-Za-z_]\w*)(?::-([^}]*))?\}")
 _SERVER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_. -]{0,39}")
 OWN_SECRETS = frozenset(
     {"DISCORD_TOKEN", "DATABASE_URL"}
-    | {name.upper() for name, field in EngineSettings.model_fields.items() if field.annotation is SecretStr}
+    | {
+        name.upper()
+        for name, field in EngineSettings.model_fields.items()
+        if field.annotation in (SecretStr, tuple[ModelTarget, ...])
+    }
 )
 """What no server gets, even where its entry names it: the bot's token, its database, its model keys."""
 

@@ -49,6 +49,7 @@ def test_the_usual_form_is_read_and_secrets_become_known(tmp_path: Path) -> None
         ({"command": "x", "megaagent": {"polices": {}}}, "polices"),
         ("oops", ""),
         *(({"command": "x", "env": {"A": f"${{{name}}}"}}, "no server gets") for name in sorted(OWN_SECRETS)),
+        ({"command": "x", "env": {"A": "${MODEL_FALLBACK_BOSS}"}}, "no server gets"),
     ],
 )
 def test_a_wrong_entry_leaves_out_only_its_server(tmp_path: Path, entry: Any, said: str) -> None:
