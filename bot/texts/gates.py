@@ -51,7 +51,7 @@ MEANS: Mapping[GateKind, Mapping[Way, str]] = {
     "question": {},
     "plan": {
         "approve": "work starts on this plan, within {caps}.",
-        "limits": "the same, with lower caps that you set.",
+        "limits": "work starts on this plan, with lower caps that you set.",
         "text": "the boss receives your text and changes the plan; this approves nothing.",
         "cancel": "the task ends, and nothing of this plan is done; files made so far are kept.",
     },
@@ -62,10 +62,10 @@ MEANS: Mapping[GateKind, Mapping[Way, str]] = {
         "command": "work continues, within caps that you set.",
     },
     "share": {
-        "raise_half": "they continue, within {more}. This needs the right to spend.",
-        "wrap_up": "they submit the results so far. Up to 10% more may be used for this, once.",
+        "raise_half": "these agents continue, within {more}. This needs the right to spend.",
+        "wrap_up": "these agents submit the results so far. Up to 10% more may be used for this, once.",
         "dismiss": "the agent and all below it leave; their open work is cancelled; the task continues.",
-        "command": "they continue, within caps that you set.",
+        "command": "these agents continue, within caps that you set.",
     },
     "month": {
         "raise_month": (
@@ -76,7 +76,7 @@ MEANS: Mapping[GateKind, Mapping[Way, str]] = {
             "the task stays paused, and resumes by itself when the next month begins or the budget is raised."
         ),
         "stop": _STOP,
-        "command": "the same, within budgets set by someone who manages the server.",
+        "command": "all waiting tasks resume, within budgets that someone who manages the server sets.",
     },
     "audit": {
         "accept": "the task is done, and marked as not confirmed by an audit.",
@@ -96,27 +96,27 @@ MEANS: Mapping[GateKind, Mapping[Way, str]] = {
             "this call is made, and this task may use this tool from now on without asking. This needs the "
             "right to spend."
         ),
-        "refuse_call": "it is not made.",
-        "text": "it is not made, and the agent receives your text.",
+        "refuse_call": "the call is not made.",
+        "text": "the call is not made, and the agent receives your text.",
     },
     "packages": {
         "allow_packages": (
-            "they and their dependencies are installed from the package index for this task's programs."
+            "the packages and their dependencies are installed from the index for this task's programs."
         ),
         "refuse_packages": "the agent works without them.",
         "text": "nothing is installed, and the agent receives your text.",
     },
     "action": {
         "allow_action": "the agent does exactly this, once; for any change you are asked again.",
-        "refuse_action": "it is not done.",
-        "text": "it is not done, and the agent receives your text.",
+        "refuse_action": "the agent does not do it.",
+        "text": "the agent does not do it, and receives your text.",
     },
 }
 """The consequence of each way to answer a gate of the engine; an agent's question needs no explanation."""
 
 COMMANDS: Mapping[GateKind, str] = {"cap": "/task cap", "share": "/agent cap", "month": "/setup"}
 
-NO_ANSWER = "**No answer** until <t:{due}:f>: {means}"
+NO_ANSWER = "**No answer** by <t:{due}:f>: {means}"
 UNANSWERED = f"-# {NO_ANSWER}"
 DECIDES = "the agent decides by itself and states what it assumed."
 COUNTS = "the first option applies."
@@ -136,9 +136,9 @@ ASKS: Mapping[GateKind, str] = {
 """A gate's question as it is posted; questions, plans and audits by the persona that asks."""
 
 REMINDER: Mapping[Stage, str] = {
-    "owner": "⏰ {who}this question is still open: {question}",
-    "approvers": "⏰ {who}nobody has answered yet: {question}",
-    "administrators": "⏰ Task #{task} waits in {place} for an answer: {question}",
+    "owner": "⏰ {who}This question is still open: {question}",
+    "approvers": "⏰ {who}Nobody has answered yet: {question}",
+    "administrators": "⏰ Task #{task} is waiting in {place} for an answer: {question}",
 }
 """Reminders of an open gate; `who` mentions those who are reminded."""
 
@@ -155,7 +155,7 @@ TIMED_OUT: Mapping[GateDefault, str] = {
     "another_round": "-# ✔️ No answer in time, so the work gets another round.",
     "retry": "-# ✔️ No answer in time, so the boss tries again.",
     "refuse_call": "-# ✔️ No answer in time, so the call is not made.",
-    "refuse_action": "-# ✔️ No answer in time, so it is not done.",
+    "refuse_action": "-# ✔️ No answer in time, so the action is not done.",
     "refuse_packages": "-# ✔️ No answer in time, so the packages are not installed.",
 }
 """Shown for gates that nobody answered, by what they came to."""

@@ -17,7 +17,7 @@ FULL = (
     "💰 {whose} for {month} ({zone}) is used up: {spent} of {limit}. Tasks that need more wait until it is "
     "raised or the next month begins."
 )
-RAISE = "-# `/setup` {option} raises it; `/spend` shows who used it."
+RAISE = "-# To raise it, use `/setup {option}:`; `/spend` shows who used it."
 WHOSE_SERVER, WHOSE_PERSON = "this server's budget", "the budget of {who}"
 RULE = "**a calendar month** ({zone}): this server {space}; each person {person}"
 NO_CAP = "no limit"

@@ -15,11 +15,11 @@ OPENING = (
 )
 DEMONSTRATION = {
     "AgentJoined": (
-        "🎬 **This is a demonstration.** What the agents say is recorded; no model is asked, and it costs "
+        "🎬 **This is a demonstration.** What the agents say is recorded; no model is used, and it costs "
         "nothing. Everything else is real: programs run, files are kept, your answers count. Approve the "
         "plan, answer the question, reply to an agent, open the files."
     ),
-    "PlanProposed": "-# 🎬 Demonstration: the figures are those of the recording, nothing is spent.",
+    "PlanProposed": "-# 🎬 Demonstration: the figures come from the recording; nothing is spent.",
     "GateRaised": "-# 🎬 Demonstration: every answer works, and each leads to a different card.",
     "Audited": "-# 🎬 Demonstration: the auditor's words are recorded; what it ran was run here.",
     "TaskEnded": ("-# 🎬 This was a demonstration: recorded words, real files. Your own task: `/task new`."),
@@ -118,7 +118,7 @@ CALL_UNKNOWN = (
     "`{arguments}`\n"
     "-# It is not repeated automatically. Check {server}, and tell {name} what you find."
 )
-CALL_ENDED = {"failed": "it could not do it", "not_sent": "not reached", "refused": "refused"}
+CALL_ENDED = {"failed": "failed", "not_sent": "not reached", "refused": "refused"}
 SOURCES = "-# Outside sources read before: {sources}"
 SOURCE = "{tool} of {server}"
 SOURCE_AT = "{tool} of {server}, `{address}`"
@@ -172,9 +172,9 @@ MISSING = {
     "empty_function": "the body of `{what}()` in `{path}`",
     "silent": "`{path}` prints nothing",
     "repeats": "`{path}` repeats itself",
-    "content": "`{path}` is not what its name says: {what}",
+    "content": "the right content of `{path}`: {what}",
     "example": "an example of the goal fails: {what}",
-    "fails": "`{what}` failed when it was run last",
+    "fails": "a run of `{what}` without a failure: the last one failed",
 }
 TESTS_CHECK_NOTHING = "tests that check something: those in `{path}` do not"
 END_NOTICE = "-# Task #{id} ended: {state}. Its report:"
@@ -267,12 +267,12 @@ THREADS_SLOW = "🔧 Discord allows no new thread for a while, so a group writes
 THREADS_REFUSED = "🔧 Discord rejected a new thread here, so a group writes in the channel."
 PLACE_NAME_REFUSED = "🔧 Discord rejected this group's name here, so its place has a neutral name."
 CATEGORY_CLOSED = (
-    "🔧 I cannot work in the category chosen with `/setup`, so this task has its own. Allow my role there "
-    "what `/doctor` lists, or choose another category."
+    "🔧 I cannot work in the category chosen with `/setup`, so this task has its own. Give my role there the "
+    "permissions that `/doctor` lists, or choose another category."
 )
 MARK_FORBIDDEN = (
-    "🔧 I cannot mark messages in <#{channel}>, so nobody sees there whether an agent received or read them. "
-    "Grant **Add Reactions** and **Read Message History** and run `/doctor`."
+    "🔧 I cannot mark messages in <#{channel}>, so people there cannot see whether an agent received "
+    "or read them. Grant **Add Reactions** and **Read Message History** and run `/doctor`."
 )
 GATE_STUCK = (
     "🔧 A question here is closed, but I am not allowed to change its message, so its buttons are still "

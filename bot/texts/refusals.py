@@ -55,7 +55,8 @@ REPEAT_LOST = Refusal(
 NO_FILE = Refusal("That file no longer exists.", "Run `/task files` to see the current files.")
 NO_FILES = Refusal("There are no files yet.", "Try again when the agents have written some.")
 SEVERAL_AGENTS = Refusal(
-    "That message contains text from several agents ({names}).", "Name one: `/agent pause`, `/agent resume`."
+    "That message contains text from several agents ({names}).",
+    "Choose one with `/agent pause` or `/agent resume`.",
 )
 NOT_A_PERSONA = Refusal("That message is not from an agent.", "Use this on a message from an agent.")
 NO_PLACE = Refusal(
@@ -75,7 +76,7 @@ NEEDS_OPERATOR = Refusal(
     "`mcp.json`.",
 )
 REPLY_REFUSED = Refusal(
-    "Agents here read only messages of people who may steer the task.",
+    "Agents here read only messages from people who may steer the task.",
     "Ask the person who started it, or see `/help`.",
 )
 CANNOT_READ = Refusal(
@@ -86,7 +87,7 @@ NOTHING_TO_READ = Refusal(
     "That message has no text and no file for the agent.", "Add one of them and send it again."
 )
 FILE_GONE = Refusal(
-    "Discord does not give me the file {name} any more, so no agent received this.", "Attach it again."
+    "Discord no longer gives me the file {name}, so no agent received this.", "Attach it again."
 )
 EDIT_NOT_READ = Refusal(
     "I cannot read your edit, so {name} still has the message as it was before.",
@@ -94,7 +95,7 @@ EDIT_NOT_READ = Refusal(
 )
 EDIT_EMPTY = Refusal(
     "Your edit left neither text nor a file, so {name} still has the message as it was before.",
-    "Delete it to take it back, or write what {name} should know.",
+    "Delete the message to withdraw it, or write what {name} should know.",
 )
 OTHER_VERSION = Refusal(
     "This button is from another version of the bot.", "Run `/task status` for a card with new buttons."
@@ -128,7 +129,7 @@ UNREACHABLE = Refusal(
     "{message}", "Work resumes automatically; `/doctor` shows whether the endpoint answers."
 )
 GATE_CLOSED = Refusal(
-    "That question was already answered; the answer stands below it.",
+    "That question was already answered; the answer is shown below it.",
     "Write to the agent if something should change.",
 )
 NO_TIMELINE = Refusal(

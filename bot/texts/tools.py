@@ -30,7 +30,8 @@ FOR_ROLES = "{policy} ({roles})"
 SIGN_IN = "Sign in to {name}"
 SIGN_OUT = "Sign out of {name}"
 SIGNED_OUT = (
-    "✅ Signed out of **{name}**: its tokens are deleted here. Its account page shows what it still allows."
+    "✅ Signed out of **{name}**: its tokens were deleted here. What the account still allows can be revoked "
+    "in its settings at the service."
 )
 PASTE = "Paste the address"
 ADDRESS = "The address of the last page"
@@ -41,7 +42,7 @@ LINK = (
 )
 LINK_FILE = "link.txt"
 SIGNED_IN = "✅ Signed in to **{name}**. `/tools` shows its tools in a moment."
-NO_SERVER = Refusal("There is no server of tools {name} here.", "Look at `/tools` again.")
+NO_SERVER = Refusal("There is no tool server {name} here.", "Look at `/tools` again.")
 MORE = "-# The full list is attached."
 FILE = "tools.md"
 DOCTOR_OK = "✅ External tools: {count} ready."

@@ -73,7 +73,7 @@ def test_numbers_stand_with_the_buttons() -> None:
 def test_a_question_says_what_silence_leads_to(kind: GateKind, default: GateDefault) -> None:
     """When, and what then, for every default that a server may choose; and how it was closed, afterwards."""
     told = meanings(gate_of(kind, 1_700_000_600.5, default), LIMITS)
-    assert "**No answer** until <t:1700000600:f>: " in told and "{" not in told
+    assert "**No answer** by <t:1700000600:f>: " in told and "{" not in told
     assert "No answer" not in meanings(gate_of(kind), LIMITS)
     choice = next((one for one in choices_of(kind) if one.effect == default), None)
     late = replace(gate_of(kind), basis="timeout", choice_id=choice.id if choice else None)

@@ -91,7 +91,7 @@ async def test_who_caps_a_part_hears_at_80_and_is_asked_at_100(start: Start) -> 
         notified.set()
         asked = await post_with(product, "Ada and all below it have stopped at their cap")
         assert asked["channel_id"] == near["channel_id"]
-        assert "they continue, within $0.00" in asked["content"]
+        assert "these agents continue, within $0.00" in asked["content"]
         await you(product).click(asked, label="Raise by 50%")
         await post_with(product, "answered: Raise by 50%")
         budget = (await product.engine.engine.look.agent(2)).budget

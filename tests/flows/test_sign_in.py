@@ -64,7 +64,7 @@ async def test_a_manager_signs_in_by_a_pasted_address(start: Start, tmp_path: Pa
             assert "Signed in to **guarded**" in done.text
             await _is(product, "ready")
             trail = await command(product, "audit")
-            assert "signed the agents in to a server of tools: guarded" in trail.text
+            assert "signed the agents in to a tool server: guarded" in trail.text
             assert "changed who may do what, and where: start <@&" in trail.text
             everything = json.dumps([messages(product), shown.message, link.message, done.message])
         async with start(looks_once, **more) as product:
@@ -80,7 +80,7 @@ async def test_a_manager_signs_in_by_a_pasted_address(start: Start, tmp_path: Pa
             assert "Signed out of **guarded**" in out.text
             await _is(product, "needs_sign_in")
             trail = await command(product, "audit")
-            assert "signed the agents out of a server of tools: guarded" in trail.text
+            assert "signed the agents out of a tool server: guarded" in trail.text
     assert accounts.made == ["tea"]
     assert not any(token in everything for token in (*accounts.access, *accounts.renewals))
 

@@ -46,9 +46,9 @@ class TaskRepeat(commands.Cog):
     """The part of the task cog that repeats."""
 
     @REPEAT.command(name="new", description=texts.CMD["repeat.new"])
-    @app_commands.describe(**{name: texts.OPT[name] for name in ("goal", "model", "agents", "budget")})
-    @app_commands.describe(**{name: texts.OPT[name] for name in ("tokens", "minutes", "every", "at")})
-    @app_commands.describe(**{name: texts.OPT[name] for name in ("on", "zone", "cron")})
+    @app_commands.describe(goal=texts.OPT["repeated_goal"], cron=texts.OPT["cron"])
+    @app_commands.describe(**{name: texts.OPT[name] for name in ("model", "agents", "budget", "tokens")})
+    @app_commands.describe(**{name: texts.OPT[name] for name in ("minutes", "every", "at", "on", "zone")})
     @app_commands.autocomplete(zone=autocomplete.zones, model=autocomplete.models)
     async def repeat_new(
         self,

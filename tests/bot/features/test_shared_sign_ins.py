@@ -130,7 +130,7 @@ async def test_a_button_of_another_servers_tools_finds_nothing(stage: Stage) -> 
     """Its id alone is enough for nobody."""
     tools = use(stage, frozenset({"guild:1"}))
     for verb in ("ask", "out"):
-        assert "There is no server of tools calendar here" in await press(stage, stage.boss, verb)
+        assert "There is no tool server calendar here" in await press(stage, stage.boss, verb)
         assert "Manage Server" in await press(stage, stage.crew, verb), "no name is confirmed to others"
     assert tools.done == []
 
