@@ -1,0 +1,1 @@
+"""MegaAgent on Discord; depends on `engine`, never the reverse."""

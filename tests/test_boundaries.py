@@ -78,6 +78,13 @@ def test_functions_fit_a_glance(package: str) -> None:
                 assert (node.end_lineno or 0) - node.lineno < 60, f"{path}:{node.lineno} {node.name}"
 
 
+@pytest.mark.parametrize("package", ["engine", "bot"])
+def test_every_package_says_what_it_is_for(package: str) -> None:
+    """In its first line, where strangers look."""
+    inits = [path for path in modules(package) if path.name == "__init__.py"]
+    assert [path for path in inits if not ast.get_docstring(ast.parse(path.read_text("utf-8")))] == []
+
+
 def module_name(path: Path) -> str:
     """Dotted name of a module."""
     return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")

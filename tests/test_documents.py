@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 import subprocess
+from itertools import pairwise
 from pathlib import Path
 
 import discord
 import pytest
 
+from bot.app.reference import reference as commands_reference
 from bot.app.settings import BotSettings
 from bot.features.setup.doctor import IN_CATEGORY, IN_SERVER, PINS, READ_ONLY
 from engine.connectors.mcp.config import load_servers
@@ -16,17 +18,42 @@ from engine.settings import EngineSettings
 from engine.tools.reference import reference
 from tests.test_boundaries import ROOT
 
-DOCUMENTS = (
-    "CONTRIBUTING.md",
-    "SECURITY.md",
-    "docs/architecture.md",
-    "docs/connectors.md",
-    "docs/discord.md",
-    "docs/operate.md",
-    "docs/tools.md",
-    "README.md",
+DOCUMENTS = tuple(
+    str(path.relative_to(ROOT))
+    for path in (
+        *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md")),
+        *sorted((ROOT / "docs").glob("*.md")),
+        ROOT / "docs/conversation/README.md",
+    )
 )
-TOP = ("engine/", "bot/", "tests/", "alembic/", "scripts/", "docs/", "requirements/")
+TOP = (
+    "engine/",
+    "bot/",
+    "tests/",
+    "alembic/",
+    "bench/",
+    "scripts/",
+    "scenarios/",
+    "docs/",
+    "packaging/",
+    "requirements/",
+)
+OF_OTHERS = {
+    "COMPOSE_PROFILES",
+    "GITHUB_PAT",
+    "HTTPS_PROXY",
+    "OLLAMA_CONTEXT_LENGTH",
+    "PIP_INDEX_URL",
+    "POSTGRES_PASSWORD",
+    "SEARCH_KEY",
+}
+"""What documents name like a setting, though other programs read it."""
+
+EXAMPLES = {"MODEL_EXTRA", "MODEL_FALLBACK", "MODEL_PRICES"}
+"""Settings whose line in `.env.example` shows a form; every other line shows the default."""
+
+FIELDS = {**EngineSettings.model_fields, **BotSettings.model_fields}
+SETTINGS = {str(field.validation_alias or name).upper(): name for name, field in FIELDS.items()}
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)
@@ -46,7 +73,8 @@ def test_every_room_is_in_the_tree_of_the_documents(package: str) -> None:
     text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
     tree = text[text.index("## The tree") :].split("```")[1]
     part = tree[tree.index(f"\n{package}/") :]
-    rooms = {path.parent.name for path in (ROOT / package).glob("*/__init__.py")}
+    inits = [*(ROOT / package).glob("*/__init__.py"), *(ROOT / package / "features").glob("*/__init__.py")]
+    rooms = {path.parent.name for path in inits}
     assert rooms
     assert {room for room in rooms if not re.search(rf"(?<![a-z_]){room}/", part)} == set()
 
@@ -100,11 +128,86 @@ def test_the_examples_of_connectors_are_read(tmp_path: Path) -> None:
 def test_every_setting_stands_in_the_example() -> None:
     """`.env.example` names every setting; one of a role is named by its line for the boss."""
     example = (ROOT / ".env.example").read_text(encoding="utf-8")
-    fields = {**EngineSettings.model_fields, **BotSettings.model_fields}
-    names = {str(field.validation_alias or name).upper() for name, field in fields.items()}
-    of_roles = {name for name in names if name.endswith(("_BOSS", "_HEAD", "_MEMBER", "_AUDITOR"))}
-    assert not {name for name in names - of_roles if f"{name}=" not in example}
+    of_roles = {name for name in SETTINGS if name.endswith(("_BOSS", "_HEAD", "_MEMBER", "_AUDITOR"))}
+    assert not {name for name in SETTINGS.keys() - of_roles if f"{name}=" not in example}
     assert not {name for name in of_roles if f"{name.rpartition('_')[0]}_BOSS" not in example}
+
+
+def test_the_example_shows_defaults(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A line of `.env.example` that is taken over as it stands changes nothing."""
+    monkeypatch.chdir(tmp_path)
+    lines = re.findall(r"^#?([A-Z][A-Z0-9_]*)=(.*)$", (ROOT / ".env.example").read_text("utf-8"), re.M)
+    shown = {name: value for name, value in lines if value and name not in EXAMPLES}
+    assert len(shown) > 40 and shown.keys() - SETTINGS.keys() == set()
+    for name in [*SETTINGS, *shown]:
+        monkeypatch.delenv(name, raising=False)
+    usual = {**EngineSettings().model_dump(), **BotSettings().model_dump()}
+    for name, value in shown.items():
+        monkeypatch.setenv(name, value)
+    taken = {**EngineSettings().model_dump(), **BotSettings().model_dump()}
+    assert {key: one for key, one in taken.items() if one != usual[key]} == {}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_the_settings_that_a_document_names_are_there(document: str) -> None:
+    """In backticks, alone or with a value."""
+    text = (ROOT / document).read_text(encoding="utf-8")
+    named = set(re.findall(r"`\$?\{?([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+)(?:=[^`]*)?`", text))
+    assert named - SETTINGS.keys() - OF_OTHERS == set()
+
+
+def test_the_reference_of_commands_is_current() -> None:
+    """docs/commands.md is what the code says: after a change of a command it is generated again."""
+    kept = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
+    assert kept == commands_reference(), "python -m bot.app.reference > docs/commands.md"
+
+
+def test_the_commands_that_texts_name_are_there() -> None:
+    """In documents and in what the bot says, with the options that stand beside them."""
+    kept = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
+    sections = re.findall(r"^## `/([a-z ]+)`\n(.*?)(?=^## |\Z)", kept, re.M | re.S)
+    options = {name: set(re.findall(r"^- `(\w+)`", body, re.M)) for name, body in sections}
+    folders = {" ".join(name.split()[:end]) for name in options for end in range(1, len(name.split()))}
+    news = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8").partition("## 0.1.0")[0]
+    paths = [ROOT / document for document in DOCUMENTS]
+    paths += [*(ROOT / "bot").rglob("*.py"), *(ROOT / "engine").rglob("*.py")]
+    texts = {str(path.relative_to(ROOT)): path.read_text(encoding="utf-8") for path in paths}
+    first = "|".join({name.split()[0] for name in options})
+    wrong, seen = set(), 0
+    for where, text in {**texts, "CHANGELOG.md": news}.items():
+        for said in re.findall(rf"`/((?:{first})\b[^`\n]*)`", text):
+            words = [word for word in said.split() if "{" not in word]
+            most = max(
+                (
+                    end
+                    for end in range(1, len(words) + 1)
+                    if " ".join(words[:end]) in options.keys() | folders
+                ),
+                default=0,
+            )
+            name, rest = " ".join(words[:most]), {word.partition(":")[0] for word in words[most:]}
+            seen += 1
+            if not most or rest - options.get(name, set()):
+                wrong.add((where, said))
+    assert seen > 100 and wrong == set()
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_every_anchor_that_a_document_links_is_a_heading(document: str) -> None:
+    """As code hosts make them: lower case, signs left out, blanks as dashes."""
+    text = (ROOT / document).read_text(encoding="utf-8")
+    for path, anchor in re.findall(r"\]\(([^)#:]*)#([^)]+)\)", text):
+        target = (ROOT / document).parent / path if path else ROOT / document
+        headings = re.findall(r"^#+ (.*)$", target.read_text(encoding="utf-8"), re.M)
+        made = {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+        assert anchor in made, (path, anchor)
+
+
+def test_no_news_is_told_twice() -> None:
+    """No line of a version's changes is another one, or the beginning of another one."""
+    for version in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8").split("\n## ")[1:]:
+        lines = sorted(line.rstrip(".") for line in version.splitlines() if line.startswith("- "))
+        assert [line for line, after in pairwise(lines) if after.startswith(line)] == []
 
 
 def test_the_invitation_asks_for_what_the_bot_checks() -> None:

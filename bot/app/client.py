@@ -79,6 +79,24 @@ def intents(message_content: bool) -> discord.Intents:
     return chosen
 
 
+def commanding(bot: commands.Bot) -> Sequence[commands.Cog]:
+    """Return the cogs of all commands and menus."""
+    return (
+        TaskCog(),
+        AgentCog(),
+        GroupCog(),
+        FollowCog(),
+        MemoryCog(),
+        SetupCog(),
+        DoctorCog(),
+        AuditCog(),
+        SpendCog(),
+        ToolsCog(),
+        HelpCog(bot),
+        MenusCog(bot),
+    )
+
+
 class MegaBot(commands.Bot):
     """The Discord client: give it what its commands and buttons work with (`use`), then start it.
 
@@ -154,22 +172,8 @@ class MegaBot(commands.Bot):
                 return
 
     def _cogs(self) -> Sequence[commands.Cog]:
-        commanding = (
-            TaskCog(),
-            AgentCog(),
-            GroupCog(),
-            FollowCog(),
-            MemoryCog(),
-            SetupCog(),
-            DoctorCog(),
-            AuditCog(),
-            SpendCog(),
-            ToolsCog(),
-            HelpCog(self),
-        )
         return (
-            *commanding,
-            MenusCog(self),
+            *commanding(self),
             WindowsCog(),
             RepliesCog(self, self.parts),
             GatesCog(self, self.parts),

@@ -1,0 +1,1 @@
+"""Language models: adapters, admission, reading of answers, prices, and the embedded model."""

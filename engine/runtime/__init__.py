@@ -1,0 +1,1 @@
+"""What runs agents: turns, dispatchers, workers, the schedule and the clock."""

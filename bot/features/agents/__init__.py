@@ -1,0 +1,1 @@
+"""Talk to agents and steer them: `/agent`, `/group`, and the menus of their messages."""

@@ -1,0 +1,1 @@
+"""What a server's tasks have learned: `/memory`."""

@@ -1,0 +1,1 @@
+"""What administrators and newcomers need: `/setup`, `/doctor`, `/help`, and joining a server."""

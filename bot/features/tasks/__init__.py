@@ -1,0 +1,1 @@
+"""Tasks from start to continuation: `/task`, the live card, pages and pictures."""
