@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import platform
+import secrets
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future
@@ -32,6 +33,13 @@ _FIRST_WAIT_S = 5.0
 _MAX_ARGUMENTS = 64 * 1024
 
 
+def _spread(uids: Sequence[int], count: int) -> list[int]:
+    """Return `count` of the ids, from a random one on: the kernel counts the runs of other bots on the
+    machine, also those in containers, by the same users."""
+    first = secrets.randbelow(len(uids))
+    return [*uids[first:], *uids[:first]][:count]
+
+
 class BubblewrapSandbox:
     """Runs programs in bubblewrap; as root each run first drops to one of `uids`."""
 
@@ -54,7 +62,7 @@ class BubblewrapSandbox:
                 f"{parallel} runs at once need as many user ids, {len(uids)} were given.", "Give more."
             )
         own: list[int | None] = [None] * parallel
-        self._lanes = Lanes(uids[:parallel] if os.geteuid() == 0 else own)
+        self._lanes = Lanes(_spread(uids, parallel) if os.geteuid() == 0 else own)
         self._host = Host(memory)
         # Before any run: its threads are ordinary users, who could not open the group.
         self._group = group or runs_group(share_of(memory))

@@ -316,7 +316,7 @@ async def test_untrusted_text_cannot_format_or_mention() -> None:
     """Names, titles and reasons from models have no effect."""
     (post,) = await projected(ev.AgentLeft(1, 2, 4, "**Bo** <@1>", "@everyone `x` [a](http://b)"))
     assert "<@1>" not in post.text and "@everyone" not in post.text
-    assert "a (<http://b>)" in post.text and "\\`x\\`" in post.text
+    assert "[a]\\(<http://b>)" in post.text and "\\`x\\`" in post.text
 
 
 @pytest.mark.parametrize("state", ["stopped", "failed"])
