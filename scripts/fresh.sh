@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs both commands of the README as on a fresh machine: scripts/fresh.sh [WHERE...]
+# Runs `make run` and `make test` as on a fresh machine: scripts/fresh.sh [WHERE...]
 #
 # WHERE is a Debian suite (trixie), made with debootstrap in a folder and entered as root, or a Python version
 # (3.12), whose interpreter is found by pyenv or on PATH and used in a fresh clone. Without WHERE: trixie and every
@@ -158,7 +158,7 @@ run_until_ready() {
     echo "$ready"
 }
 
-# both NAME COMMAND...: both commands of the README, each started by COMMAND; one line of the table.
+# both NAME COMMAND...: `make run` and `make test`, each started by COMMAND; one line of the table.
 both() {
     local name=$1 began run tested result=passed
     shift

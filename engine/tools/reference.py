@@ -22,8 +22,8 @@ what to do instead. Schemas use only keywords that every model provider takes.
 
 WEB = """## The web
 
-With the web switched on (`WEB`, the extra `[web]`); which addresses `read_page` takes says \
-[connectors.md](connectors.md).
+With the web switched on (`WEB`, the extra `[web]`). [connectors.md](connectors.md) says which addresses \
+`read_page` takes.
 """
 
 OUTSIDE = """## Tools of the world outside
