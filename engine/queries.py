@@ -341,6 +341,9 @@ class Queries(Protocol):
     async def model_calls(self, task_id: int | None = None) -> Sequence[ModelCallView]:
         """Return the model calls of a task, None for all tasks, that take longer than a moment."""
 
+    async def working_groups(self, task_id: int | None = None) -> Sequence[int]:
+        """Return the groups in which an agent of a running task works, None for all tasks."""
+
     async def usual_seconds(self, task_id: int) -> float | None:
         """Return the median time of the newest steps of a task and the tasks before it in its space; None
         while there are too few."""

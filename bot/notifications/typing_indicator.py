@@ -16,7 +16,7 @@ from bot.discord.context import Routes
 from bot.discord.errors import UNDELIVERED
 from bot.ports import EngineApi
 from engine.errors import NotFound
-from engine.events import Event, MonthBudgetReached, RepeatPaused, TaskEnded
+from engine.events import Event
 
 _log = logging.getLogger(__name__)
 
@@ -28,28 +28,25 @@ MOST = 10
 REFUSED_S = 600.0
 """How long a place is left alone that refuses the sign: refusals count towards a ban."""
 
-MOST_TASKS = 1_000
-
 PATIENCE_S = 2.0
 """Time limit for a round: typing indicators must never delay messages."""
 
 
 class TypingIndicator:
-    """Tracks running tasks by events and sends typing indicators on `tick`."""
+    """A listener without guarantees (`bot.notifications.ephemeral`): `tick` sends the signs that are due.
+
+    One look costs one question about all tasks, however many there are and however many wait for people.
+    """
 
     def __init__(
         self, client: discord.Client, engine: EngineApi, routes: Routes, now: Callable[[], float]
     ) -> None:
         self._client, self._engine, self._routes, self._now = client, engine, routes, now
-        self._live: set[int] | None = None
         self._shown: dict[int, float] = {}
         self._looked_at = 0.0
 
     def take(self, event: Event) -> None:
-        """Record which tasks are running."""
-        if self._live is not None and not isinstance(event.body, RepeatPaused | MonthBudgetReached):
-            change = self._live.discard if isinstance(event.body, TaskEnded) else self._live.add
-            change(event.body.task_id)
+        """Nothing: the store is asked who works."""
 
     async def tick(self) -> None:
         """Send the indicators that are due; failures are logged and dropped."""
@@ -66,14 +63,7 @@ class TypingIndicator:
 
     async def _due(self, now: float) -> list[int]:
         """Return places of working agents that are due for an indicator, longest waiting first."""
-        if self._live is None:
-            going = await self._engine.look.tasks(limit=MOST_TASKS, unended=True)
-            self._live = {task.id for task in going}
-        groups: set[int] = set()
-        for task_id in sorted(self._live):
-            if (await self._engine.look.task(task_id)).state == "running":
-                agents = await self._engine.look.agents(task_id)
-                groups |= {agent.group_id for agent in agents if agent.state == "working"}
+        groups = await self._engine.look.working_groups()
         places = {await self._routes.channel_of(group_id) for group_id in groups} - {None}
         self._shown = {place: self._shown.get(place, 0.0) for place in places if place}
         due = [place for place, at in self._shown.items() if now - at >= AGAIN_S]

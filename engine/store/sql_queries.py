@@ -404,6 +404,14 @@ class SqlQueries:
         """See `Queries.model_calls`."""
         return await self._db.read(lambda c: calls_under_way(c, task_id))
 
+    async def working_groups(self, task_id: int | None = None) -> Sequence[int]:
+        """See `Queries.working_groups`."""
+        running = sa.and_(TASKS.c.id == AGENTS.c.task_id, TASKS.c.state == "running")
+        query = sa.select(AGENTS.c.group_id).join(TASKS, running).where(_busy)
+        if task_id is not None:
+            query = query.where(AGENTS.c.task_id == task_id)
+        return [row.group_id for row in await self._all(query.distinct().order_by(AGENTS.c.group_id))]
+
     async def usual_seconds(self, task_id: int) -> float | None:
         """See `Queries.usual_seconds`."""
         return await self._db.read(lambda c: usual_seconds(c, task_id))

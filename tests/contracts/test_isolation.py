@@ -1091,6 +1091,7 @@ READS: dict[str, Callable[[Queries, Side], Awaitable[object]]] = {
     "timeline": lambda look, s: look.timeline(s.task),
     "events": lambda look, s: look.events(s.task, (CodeRan,)),
     "model_calls": lambda look, s: look.model_calls(s.task),
+    "working_groups": lambda look, s: look.working_groups(s.task),
     "usual_seconds": lambda look, s: look.usual_seconds(s.task),
     "gates": lambda look, s: look.gates(s.task),
     "gate": lambda look, s: look.gate(s.gates["plan"]),

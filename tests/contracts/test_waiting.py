@@ -62,18 +62,22 @@ async def test_a_call_is_written_down_while_it_lasts(world: World, monkeypatch: 
 
     await world.until(both_are_seen)
     assert not (await engine.look.model_calls(other))[0].sent
+    groups = [(await engine.look.task(each)).root_group_id for each in (first, other)]
+    assert await engine.look.working_groups() == groups
+    assert await engine.look.working_groups(other) == groups[1:]
     assert await engine.look.usual_seconds(first) is None
 
     paused = (await engine.look.task(other)).boss_id
     await engine.handle(PauseAgent(paused, "ann"))
     assert not await engine.look.model_calls(other), "a paused agent waits for no model"
+    assert await engine.look.working_groups() == groups[:1]
     slow.answers.set()
 
     async def quiet() -> bool:
         return (await engine.look.agent(boss)).state != "working"
 
     await world.until(quiet)
-    assert not await engine.look.model_calls()
+    assert not await engine.look.model_calls() and not await engine.look.working_groups()
 
 
 async def test_the_usual_time_is_the_median_of_the_newest_steps_of_the_space(world: World) -> None:

@@ -176,6 +176,33 @@ async def test_a_place_that_refuses_the_typing_sign_is_left_alone(stage: Stage) 
     assert tried() == 2
 
 
+async def test_the_typing_sign_costs_one_question_for_all_tasks(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every two seconds: a server with hundreds of tasks that wait for people pays nothing for them."""
+    tasks = [await stage.start() for _ in range(4)]
+    paused = stage.engine.world.tasks[tasks[2].id]
+    stage.engine.world.tasks[paused.id] = replace(paused, state="paused")
+    for task in tasks:
+        agent = stage.engine.world.agents[task.boss]
+        works = task in tasks[1:3]
+        stage.engine.world.agents[task.boss] = replace(agent, state="working" if works else "idle")
+    asked: list[str] = []
+    for name in ("task", "tasks", "agents", "working_groups"):
+        real = getattr(stage.engine.look, name)
+
+        async def counted(*args: Any, real: Any = real, name: str = name, **named: Any) -> Any:
+            asked.append(name)
+            return await real(*args, **named)
+
+        monkeypatch.setattr(stage.engine.look, name, counted)
+    signs = len([r for r in stage.env.http_requests if r.path.endswith("/typing")])
+    stage.clock += 10
+    await drive(stage, stage.shown.typing.tick())
+    shown = [r.path for r in stage.env.http_requests if r.path.endswith("/typing")][signs:]
+    assert shown == [f"/channels/{tasks[1].room.id}/typing"] and asked == ["working_groups"]
+
+
 async def test_one_cards_trouble_does_not_stop_the_others(
     stage: Stage, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
