@@ -174,7 +174,7 @@ class MegaBot(commands.Bot):
     def _cogs(self) -> Sequence[commands.Cog]:
         return (
             *commanding(self),
-            WindowsCog(),
+            WindowsCog(ITEMS),
             RepliesCog(self, self.parts),
             GatesCog(self, self.parts),
             ReactionsCog(self, self.parts),

@@ -98,7 +98,8 @@ EDIT_EMPTY = Refusal(
     "Delete the message to withdraw it, or write what {name} should know.",
 )
 OTHER_VERSION = Refusal(
-    "This button is from another version of the bot.", "Run `/task status` for a card with new buttons."
+    "This button or window is from another version of the bot.",
+    "Run `/task status` for a card with new buttons, or the command once more.",
 )
 NO_CHOICE = Refusal("That is not one of the choices.", "Use one of the buttons below the question.")
 CAP_IN_WORDS = Refusal(

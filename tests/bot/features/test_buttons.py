@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import discord
 import pytest
 
 from bot.features.gates.buttons import gate_view
@@ -64,6 +65,29 @@ async def test_card_raises_the_cap(stage: Stage, restarts: bool) -> None:
     await stage.boss.submit_modal(shown, {"dollars": "20", "agents": "", "minutes": ""})
     command = stage.engine.commands[-1]
     assert isinstance(command, RaiseCap) and command.limits.cost_micros == 20_000_000
+
+
+@pytest.mark.parametrize("custom_id", ["task:celebrate:1", "gate:", "something else"])
+async def test_a_button_of_another_version_is_answered(stage: Stage, custom_id: str) -> None:
+    """An update may take a button away whose message stays: Discord alone would say that it failed."""
+    view = discord.ui.View(timeout=None)
+    view.add_item(discord.ui.Button(label="Old", custom_id=custom_id))
+    with stage.env._bot_scope():
+        await stage.env.bot.get_channel(stage.lobby.id).send("from before", view=view)
+    view.stop()
+    await stage.env.settle()
+    result = await stage.boss.click(stage.lobby.last_message, custom_id=custom_id)
+    assert result.ephemeral and "another version" in result.response.content
+
+
+@pytest.mark.parametrize("custom_id", ["poem:1", "say:", "say:x"])
+async def test_a_window_of_another_version_gives_its_words_back(stage: Stage, custom_id: str) -> None:
+    """What was typed in it is not lost."""
+    box = {"type": 18, "id": 1, "component": {"type": 4, "id": 2, "custom_id": "text", "value": "long words"}}
+    data = {"custom_id": custom_id, "components": [box]}
+    result = await stage.boss._dispatch_interaction(5, stage.lobby, data)
+    assert result.ephemeral and "another version" in result.response.content
+    assert len(result.response.attachments) == 1
 
 
 async def test_card_follows_draws_and_lists_files(stage: Stage, restarts: bool) -> None:
