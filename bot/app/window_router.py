@@ -45,9 +45,11 @@ class WindowsCog(commands.Cog):
 
     async def _submitted(self, interaction: Interaction, custom_id: str, values: Mapping[str, str]) -> None:
         kind, _, number = custom_id.partition(":")
+        if kind not in ALL or not number.isdecimal():
+            unknown = ActionRefused(refusals.OTHER_VERSION)
+            await report(interaction, unknown, _given_back(kind, values))
+            return
         try:
-            if kind not in ALL or not number.isdecimal():
-                raise ActionRefused(refusals.OTHER_VERSION)
             await ALL[kind](interaction, number_in(number), values)
         except Exception as error:  # noqa: BLE001 - errors are reported to the person
             await report(interaction, error, _given_back(kind, values))

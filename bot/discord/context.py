@@ -101,12 +101,12 @@ class ClosedPlaces:
 class Archive:
     """`close(task, remove)` closes the places; `bundle(task, target)` writes the history.
 
-    `reopen(task)` opens what was closed and returns the ids of places that stay closed.
+    `reopen(task)` opens what was closed and returns the ids of places that stay closed, None if nothing was.
     """
 
     close: Callable[[int, bool], Awaitable[ClosedPlaces]]
     bundle: Callable[[int, Path], Awaitable[None]]
-    reopen: Callable[[int], Awaitable[tuple[int, ...]]]
+    reopen: Callable[[int], Awaitable[tuple[int, ...] | None]]
 
 
 class Cards(Protocol):

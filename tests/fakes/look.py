@@ -130,7 +130,9 @@ class FakeLook:
         return [c for c in self._world.model_calls.values() if task_id in (None, c.task_id)]
 
     async def working_groups(self, task_id: int | None = None) -> Sequence[int]:
-        running = {t.id for t in self._world.tasks.values() if t.state == "running" and task_id in (None, t.id)}
+        running = {
+            t.id for t in self._world.tasks.values() if t.state == "running" and task_id in (None, t.id)
+        }
         working = [a for a in self._world.agents.values() if a.state == "working" and a.task_id in running]
         return sorted({agent.group_id for agent in working})
 

@@ -56,14 +56,15 @@ async def close_places(
     return ClosedPlaces(kept, tuple(closer.forbidden), tuple(closer.not_ours))
 
 
-async def reopen_places(client: discord.Client, database: Database, task_id: int) -> tuple[int, ...]:
-    """Make a task's archived places writable again. Return the ids of those that stay closed.
+async def reopen_places(client: discord.Client, database: Database, task_id: int) -> tuple[int, ...] | None:
+    """Make a task's archived places writable again. Return the ids of those that stay closed, None for a
+    task that is not archived.
 
     Places that were deleted are made again when something is posted there.
     """
     archived = sa.and_(groups.c.task_id == task_id, groups.c.archived)
     if not await database.read(lambda c: c.execute(sa.select(groups.c.group_id).where(archived)).first()):
-        return ()
+        return None
     closed: list[int] = []
     for made in await PlaceRecords(database).made(task_id):
         try:

@@ -23,6 +23,7 @@ from bot.texts import refusals
 from bot.texts import steering as words
 from engine.commands import ContinueTask, Limits
 from engine.domain.limits import continuation
+from engine.errors import EngineError
 from engine.queries import TaskView
 
 
@@ -74,12 +75,17 @@ async def continue_task(interaction: Interaction, task: TaskView, limits: Limits
     person = await require_continue(interaction, task, limits)
     require_continuable(task)
     parts = parts_of(interaction)
-    closed = await parts.archive.reopen(task.id)
-    if text.strip():
-        boss, _ = await agent_by_id(interaction, task.boss_id)
-        await say(interaction, boss, task, text)
-    quota = await quota_here(interaction, person)
-    await parts.engine.handle(ContinueTask(task.id, person.key, person.named, limits, quota=quota))
+    closed = await parts.archive.reopen(task.id)  # first: nothing is posted in what is archived
+    try:
+        if text.strip():
+            boss, _ = await agent_by_id(interaction, task.boss_id)
+            await say(interaction, boss, task, text)
+        quota = await quota_here(interaction, person)
+        await parts.engine.handle(ContinueTask(task.id, person.key, person.named, limits, quota=quota))
+    except (EngineError, ActionRefused):
+        if closed is not None and (await parts.engine.look.task(task.id)).ended_at is not None:
+            await parts.archive.close(task.id, False)
+        raise
     now = await parts.engine.look.task(task.id)
     said = words.CONTINUED.format(id=task.id, caps=texts.caps(now.given))
     if closed:

@@ -60,10 +60,11 @@ class ArchiveSpy:
         self.closed.append((task_id, remove))
         return ClosedPlaces(self.files)
 
-    async def reopen(self, task_id: int) -> tuple[int, ...]:
+    async def reopen(self, task_id: int) -> tuple[int, ...] | None:
         """Forget that the task was closed."""
-        self.closed = [(number, removed) for number, removed in self.closed if number != task_id]
-        return ()
+        before = self.closed
+        self.closed = [(number, removed) for number, removed in before if number != task_id]
+        return () if before != self.closed else None
 
     async def bundle(self, task_id: int, target: Any) -> None:
         """Write the head of a git bundle after `takes_s` seconds."""

@@ -29,6 +29,7 @@ from engine.commands import (
     WithdrawMessage,
 )
 from engine.domain.gates import GateKind
+from engine.errors import Invalid
 from tests.bot.features.conftest import Stage, Task
 from tests.bot.features.test_card_keeper import drive
 
@@ -248,6 +249,20 @@ async def test_words_of_a_refused_continuation_come_back(stage: Stage) -> None:
     (kept,) = sent.response.attachments
     assert kept.filename == "continue.txt" and await kept.read() == b"Shorter, please."
     assert not stage.engine.world.notes
+
+
+async def test_an_archived_task_that_may_not_go_on_stays_archived(stage: Stage) -> None:
+    """A refusal of the engine closes its places again; once it goes on they are open."""
+    task, _, _ = await crew(stage)
+    stage.engine.end(task.id)
+    await stage.boss.slash(task.room, "task archive")
+    values = {"text": "", "dollars": "2.50", "tokens": "90000", "minutes": "20"}
+    for refusal, archived in ((Invalid("Too many tasks.", "Wait."), [(task.id, False)]), (None, [])):
+        stage.engine.fail = refusal
+        opened = await stage.boss.slash(task.room, "task continue")
+        sent = await stage.boss.submit_modal(opened, values)
+        assert ("Too many tasks." in sent.response.content) == bool(refusal)
+        assert stage.archive.closed == archived
 
 
 async def test_edits_and_deletions_of_unread_messages_are_honoured(stage: Stage) -> None:

@@ -349,7 +349,7 @@ async def test_opening_places_again_touches_its_own_only(stage: Stage) -> None:
     assert _standing(stage, places[0] | places[2]) == before and _standing(stage, places[1]) != mine
     assert await _all_rows(stage, tasks[1]) == rows
     everything = await _all_rows(stage, 0)
-    assert await reopen_places(stage.client, stage.database, tasks[1]) == ()
+    assert await reopen_places(stage.client, stage.database, tasks[1]) is None
     assert await _all_rows(stage, 0) == everything
 
 
