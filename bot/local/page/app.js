@@ -169,7 +169,7 @@ function listenToServer() {
 }
 
 // People, roles or channels are others now; with `missed`, messages may be too. What is being written stays.
-async function refresh(missed) {
+async function refresh(missed, again = false) {
   try {
     const seq = await load();
     if (missed) listen(seq);
@@ -179,7 +179,8 @@ async function refresh(missed) {
     await loadCommands(state.current);
     if (missed) await show(state.current);
   } catch (error) {
-    toast(error.message);
+    if (!again) toast(error.message);
+    if (missed) setTimeout(() => refresh(true, true), 3000);
   }
   return undefined;
 }

@@ -1,6 +1,6 @@
 // Message composer: text, files, replies, slash commands.
 
-import { $, bytes, h, icon, replace, toast } from "./dom.js";
+import { $, bytes, entered, h, icon, replace, signs, toast } from "./dom.js";
 import { commandBar, runCommand } from "./commands.js";
 import { editLast } from "./message_actions.js";
 import { focusLast, toEnd } from "./messages.js";
@@ -63,9 +63,9 @@ async function submit(command) {
 async function send() {
   const content = ui.text.value.trim();
   if (!content && !files.length) return;
-  if (content.length > LIMIT) return toast(`A message can have up to ${LIMIT} characters; this one has ${content.length}. Shorten it.`);
+  if (signs(content) > LIMIT) return toast(`A message can have up to ${LIMIT} characters; this one has ${signs(content)}. Shorten it.`);
   const body = { channel: state.current, content: mentions(content), reply_to: state.reply?.id || null };
-  const sending = files;
+  const [sending, reply] = [files, state.reply];
   ui.text.value = "";
   files = [];
   setReply(null);
@@ -76,12 +76,21 @@ async function send() {
     await act("send", body, sending.map((file, index) => [`file${index}`, file]));
   } catch (error) {
     toast(error.message);
-    if (state.current === body.channel && !ui.text.value) {
-      ui.text.value = content;
-      files = sending;
-      refresh();
-    }
+    giveBack(body.channel, content, sending);
+    if (reply && state.current === body.channel && !state.reply) setReply(reply);
   }
+}
+
+// What could not be sent stands before what was written since, also in a channel that is not open any more.
+function giveBack(channel, content, sending) {
+  if (state.current !== channel) {
+    kept.set(`draft.${channel}`, [content, kept.get(`draft.${channel}`)].filter(Boolean).join("\n"));
+    return;
+  }
+  ui.text.value = [content, ui.text.value].filter(Boolean).join("\n");
+  files = [...sending, ...files];
+  refresh();
+  saveDraft();
 }
 
 // "@name" and "#channel" as Discord's client sends them, longest names first.
@@ -118,7 +127,7 @@ function addFiles(list) {
 function refresh() {
   ui.text.style.height = "auto";
   ui.text.style.height = `${Math.min(ui.text.scrollHeight, 240)}px`;
-  const left = LIMIT - ui.text.value.length;
+  const left = LIMIT - signs(ui.text.value);
   ui.count.textContent = left < 200 ? String(left) : "";
   ui.count.classList.toggle("over", left < 0);
   ui.files.hidden = !files.length;
@@ -145,7 +154,7 @@ export function openedChannel() {
 
 function keys(event) {
   if (ui.picker.key(event)) return;
-  if (event.key === "Enter" && !event.shiftKey && !event.isComposing) {
+  if (entered(event) && !event.shiftKey) {
     event.preventDefault();
     send();
   } else if (event.key === "Escape") {

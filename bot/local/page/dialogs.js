@@ -161,18 +161,18 @@ export function openMenu(at, items) {
   node.style.top = `${Math.max(8, Math.min(at.y, innerHeight - height - 8))}px`;
   document.addEventListener("pointerdown", outside, true);
   node.querySelector("[role=menuitem]")?.focus();
+  return { node, shut };
 }
 
 const EMOJI = [..."❓⏸✅🔁👍👎❤️😂😮😢🎉🚀👀❌▶⏹🔥💡🐛📎📌❗🤔🙏💯⭐🛠📈🧪⚠🟢🔴🔵"].filter((char) => char.codePointAt(0) !== 0xfe0f);
 
 export function openEmoji(at, done) {
   const grid = h("div", { class: "emoji-grid" });
-  openMenu(at, []);
-  const node = $("layer").lastElementChild;
+  const { node, shut } = openMenu(at, []);
   node.setAttribute("aria-label", "Choose a reaction");
   for (const char of EMOJI) {
     const text = char === "❤" ? "❤️" : char;
-    grid.append(h("button", { type: "button", role: "menuitem", class: "emoji-pick", "aria-label": text, onclick: () => { node.remove(); done(text); } }, text));
+    grid.append(h("button", { type: "button", role: "menuitem", class: "emoji-pick", "aria-label": text, onclick: () => { shut(); done(text); } }, text));
   }
   node.append(grid);
   const { width, height } = node.getBoundingClientRect();

@@ -151,6 +151,12 @@ export function toast(text) {
   setTimeout(() => node.remove(), 6000);
 }
 
+// Enter, unless it only ends a word of an input method (Japanese, Chinese, Korean).
+export const entered = (event) => event.key === "Enter" && !event.isComposing;
+
+// Characters as Discord counts them: an emoji is one.
+export const signs = (text) => [...text].length;
+
 export function bytes(size) {
   if (size < 1024) return `${size} bytes`;
   return size < 1024 * 1024 ? `${(size / 1024).toFixed(1)} KB` : `${(size / 1024 / 1024).toFixed(1)} MB`;

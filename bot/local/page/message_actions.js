@@ -1,12 +1,12 @@
 // Actions on a message: react, reply, edit, pin, delete, use an app command.
 
-import { h, icon, toast } from "./dom.js";
+import { entered, h, icon, toast } from "./dom.js";
 import { confirmDelete, openEmoji, openMenu, openModal } from "./dialogs.js";
 import { act } from "./server.js";
 import { emit, state } from "./state.js";
 
-// The message being edited, if any.
-export const editing = { id: null };
+// The message being edited, if any, and what was typed so far.
+export const editing = { id: null, text: null };
 
 export async function attempt(work) {
   try {
@@ -51,7 +51,7 @@ function useApp(command, message) {
 }
 
 export function startEdit(message) {
-  editing.id = message.id;
+  Object.assign(editing, { id: message.id, text: null });
   emit("redraw", message.id);
   document.querySelector("textarea.edit")?.focus();
 }
@@ -63,21 +63,32 @@ export function editLast() {
 
 export function editor(message) {
   const area = h("textarea", { class: "edit", rows: "2", "aria-label": "Edit message", maxlength: "2000" });
-  area.value = message.content;
+  area.value = editing.text ?? message.content;
+  area.addEventListener("input", () => { editing.text = area.value; });
   const stop = () => {
     editing.id = null;
     emit("redraw", message.id);
     emit("focus-composer");
   };
+  const save = async () => {
+    const text = area.value;
+    if (!text.trim() || text === message.content) return stop();
+    try {
+      await act("edit", { channel: message.channel_id, message: message.id, content: text });
+      stop();
+    } catch (error) {
+      toast(error.message);  // what was typed stays
+    }
+    return undefined;
+  };
   area.addEventListener("keydown", (event) => {
     if (event.key === "Escape") stop();
-    else if (event.key === "Enter" && !event.shiftKey) {
+    else if (entered(event) && !event.shiftKey) {
       event.preventDefault();
-      const text = area.value;
-      stop();
-      if (text.trim() && text !== message.content) attempt(() => act("edit", { channel: message.channel_id, message: message.id, content: text }));
+      save();
     } else return;
     event.stopPropagation();
   });
-  return h("div", {}, area, h("small", {}, "escape to cancel • enter to save"));
+  const link = (label, run) => h("button", { type: "button", class: "plain-link", onclick: run }, label);
+  return h("div", {}, area, h("small", {}, "escape to ", link("cancel", stop), " • enter to ", link("save", save)));
 }

@@ -18,8 +18,8 @@ export const scroller = () => $("scroller");
 // ---------------------------------------------------------------------- loading
 
 export async function show(channelId) {
+  if (state.messages.get(editing.id)?.channel_id !== channelId) editing.id = null;
   state.messages = new Map();
-  editing.id = null;
   markUnread = kept.get(`read.${channelId}`);
   replace($("messages"), h("li", { class: "empty" }, "Loading…"));
   const page = await ask(`messages?channel=${channelId}`);
@@ -27,6 +27,7 @@ export async function show(channelId) {
   take(page);
   drawAll();
   toEnd();
+  if (editing.id) document.querySelector("textarea.edit")?.focus();
   read();
 }
 

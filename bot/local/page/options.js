@@ -1,6 +1,6 @@
 // Input fields for a slash command's options.
 
-import { bytes, h, replace } from "./dom.js";
+import { bytes, entered, h, replace } from "./dom.js";
 import { act } from "./server.js";
 import { isThread, state } from "./state.js";
 
@@ -86,7 +86,7 @@ function textControl(option, id, context) {
   input.addEventListener("blur", () => list?.close());
   input.addEventListener("keydown", (event) => {
     if (list?.key(event)) event.preventDefault();
-    else if (event.key === "Enter") {
+    else if (entered(event)) {
       event.preventDefault();
       context.submit();
     }
@@ -152,7 +152,7 @@ function completion(option, input, context) {
       if (list.hidden || !found.length) return false;
       if (event.key === "ArrowDown") active = (active + 1) % found.length;
       else if (event.key === "ArrowUp") active = (active - 1 + found.length) % found.length;
-      else if (event.key === "Enter") return take(active), true;
+      else if (entered(event)) return take(active), true;
       else return false;
       draw();
       return true;

@@ -52,7 +52,11 @@ export function listen(since) {
   if (source) source.close();
   source = new EventSource(address(`live?since=${since}`));
   source.onopen = () => emit("online", true);
-  source.onerror = () => emit("online", false);
+  source.onerror = () => {
+    emit("online", false);
+    // A refusal ends the stream for good, other than a server that is not there yet: begin another.
+    if (source.readyState === EventSource.CLOSED) setTimeout(() => emit("live-stale"), 2000);
+  };
   source.onmessage = (message) => {
     for (const event of JSON.parse(message.data)) emit(`live-${event.t}`, event);
     emit("live", null);

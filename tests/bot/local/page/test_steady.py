@@ -7,7 +7,7 @@ from io import BytesIO
 
 import discord
 import pytest
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Browser, Page, Route, expect
 
 from tests.bot.local.conftest import House, close_bot, run_bot
 from tests.bot.local.page.conftest import open_channel, pick
@@ -60,6 +60,17 @@ async def test_keyboard_alone(page: Page, house: House) -> None:
         "nodes => nodes.filter(n => !n.textContent.trim()).map(n => n.outerHTML)"
     )
     assert names == [], "buttons without a name"
+
+
+async def test_a_reaction_by_keyboard_leads_back_to_its_message(page: Page, house: House) -> None:
+    """Whoever picks one without a mouse goes on from where they were."""
+    await house.lobby.send("Which colour?")
+    await expect(page.locator(".message", has_text="Which colour?")).to_be_visible()
+    await page.locator("#composer-text").focus()
+    for key in ("Shift+ArrowUp", "Enter", "ArrowDown", "Enter", "Enter"):
+        await page.keyboard.press(key)
+    await expect(page.locator(".reaction.mine")).to_have_count(1)
+    await expect(page.locator(".message", has_text="Which colour?")).to_be_focused()
 
 
 async def test_phone_in_light(house: House, browser: Browser) -> None:
@@ -159,6 +170,33 @@ async def test_server_restart_is_survived(page: Page, house: House) -> None:
     await expect(page.locator("#offline")).to_be_hidden(timeout=8000)
     await house.local.you.send(house.lobby.id, "back again")
     await expect(page.locator(".message", has_text="back again")).to_be_visible()
+
+
+async def test_a_refused_connection_is_made_again(house: House, browser: Browser) -> None:
+    """A server that answers while it starts ends the browser's stream for good; an edit goes on meanwhile."""
+    page = await browser.new_page()
+    await page.goto(house.local.page_url)
+    await house.local.you.send(house.lobby.id, "Blue")
+    await expect(page.locator(".message", has_text="Blue")).to_be_visible()
+    await page.locator("#composer-text").focus()
+    await page.keyboard.press("ArrowUp")
+    await page.locator("textarea.edit").fill("Green")
+    refused = 0
+
+    async def starting(route: Route) -> None:
+        nonlocal refused
+        refused += 1
+        await (route.fulfill(status=503) if refused == 1 else route.continue_())
+
+    await page.route("**/page/live*", starting)
+    await house.local.restart(down_for=0.3)
+    await expect(page.locator("#offline")).to_be_visible()
+    await expect(page.locator("#offline")).to_be_hidden(timeout=10000)
+    assert refused > 1
+    await expect(page.locator("textarea.edit")).to_have_value("Green")
+    await house.local.you.send(house.lobby.id, "back again")
+    await expect(page.locator(".message", has_text="back again")).to_be_visible()
+    await page.close()
 
 
 async def test_notice_and_thinking(page: Page, house: House) -> None:

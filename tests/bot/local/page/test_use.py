@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import discord
 import pytest
-from playwright.async_api import Browser, FilePayload, Page, expect
+from playwright.async_api import Browser, FilePayload, Page, Route, expect
 
 from tests.bot.local.conftest import House
 from tests.bot.local.page.conftest import open_channel, pick
@@ -251,3 +252,72 @@ async def test_a_button_is_pressed_by_the_first_tap(house: House, browser: Brows
     await asked.get_by_role("button", name="Nobody answers").tap()
     await expect(asked.locator(".failed")).to_be_visible(timeout=8000)
     await context.close()
+
+
+async def test_words_that_cannot_be_sent_are_not_lost(page: Page, house: House) -> None:
+    """They come back before what was typed since, and as the draft of a channel that was left."""
+    other = (await house.bot.guilds[0].create_text_channel("other")).name
+    release = asyncio.Event()
+
+    async def fails(route: Route) -> None:
+        await release.wait()
+        await route.fulfill(json={"error": "no room"})
+
+    await page.route("**/page/act/send*", fails)
+    box = page.locator("#composer-text")
+    for since, left, kept in (
+        ("", False, "first words"),
+        ("typed since", False, "first words\ntyped since"),
+        ("", True, "first words"),
+    ):
+        release.clear()
+        await box.fill("first words")
+        await page.keyboard.press("Enter")
+        await expect(box).to_have_value("")
+        if since:
+            await box.fill(since)
+        if left:
+            await open_channel(page, other)
+        release.set()
+        await expect(page.locator(".toast", has_text="no room").last).to_be_visible()
+        if left:
+            await expect(page.locator("#channel-name")).to_have_text(other)
+            await open_channel(page, "lobby")
+        await expect(box).to_have_value(kept)
+    await page.unroute("**/page/act/send*")
+
+
+async def test_an_input_method_sends_nothing_and_emoji_are_one_character(page: Page, house: House) -> None:
+    """Enter that ends a Japanese word runs no command; 1,500 emoji are no 3,000 characters."""
+    await pick(page, "task new")
+    field = page.locator(".option textarea").first
+    await field.fill("日本")
+    await field.dispatch_event("keydown", {"key": "Enter", "isComposing": True, "bubbles": True})
+    await expect(field).to_have_value("日本")
+    await page.keyboard.press("Escape")
+    await page.locator("#composer-text").fill("🙂" * 1500)
+    await page.keyboard.press("Enter")
+    await expect(page.locator(".message", has_text="🙂🙂")).to_be_visible()
+
+
+async def test_an_edit_outlives_a_refusal_and_can_be_cancelled_without_a_keyboard(
+    page: Page, house: House
+) -> None:
+    """What was typed stays until it is saved; a phone has no Escape."""
+    await house.local.you.send(house.lobby.id, "Blue")
+    await expect(page.locator(".message", has_text="Blue")).to_be_visible()
+    await page.locator("#composer-text").focus()
+    await page.keyboard.press("ArrowUp")
+    edit = page.locator("textarea.edit")
+    await page.route("**/page/act/edit*", lambda route: route.fulfill(json={"error": "not now"}))
+    await edit.fill("Green")
+    await page.keyboard.press("Enter")
+    await expect(page.locator(".toast", has_text="not now")).to_be_visible()
+    await expect(edit).to_have_value("Green")
+    await page.unroute("**/page/act/edit*")
+    await page.get_by_role("button", name="save").click()
+    await expect(page.locator(".message", has_text="Green").locator(".edited")).to_be_visible()
+    await page.locator("#composer-text").focus()
+    await page.keyboard.press("ArrowUp")
+    await page.get_by_role("button", name="cancel").click()
+    await expect(edit).to_have_count(0)
