@@ -209,7 +209,7 @@ class Provision:
     ) -> discord.TextChannel:
         category = await self._category(task, guild)
         await self._point_to_card(row)
-        taken = {channel.name for channel in (category.channels if category else guild.channels)}
+        taken = _beside(guild, category)
         try:
             return await self._create(row, guild, category, taken)
         except discord.HTTPException as error:
@@ -255,7 +255,7 @@ class Provision:
             if isinstance(place, discord.Thread) and place.id in made:
                 await place.edit(name=place_name(_thread_name(root))[:LONGEST])
             if isinstance(place, discord.TextChannel) and place.id in made:
-                taken = {each.name for each in guild.text_channels if each.id != place.id}
+                taken = _beside(guild, place.category, but=place.id)
                 topic = place.topic or ""
                 own = is_own_topic(topic, made[place.id], root)
                 await place.edit(name=place_name(root.name, taken), topic=topic_of(root) if own else topic)
@@ -486,6 +486,11 @@ def _thread_name(row: GroupRecord) -> str:
 
 def _category_name(task: TaskRecord, root: GroupRecord) -> str:
     return f"{wording.TASK_TITLE.format(id=task.task_id)} · {root.name}"[:LONGEST]
+
+
+def _beside(guild: discord.Guild, category: discord.CategoryChannel | None, but: int = 0) -> set[str]:
+    """Return the names of the channels among which a channel stands, without the one with the id `but`."""
+    return {each.name for each in (category.channels if category else guild.channels) if each.id != but}
 
 
 def _usable(category: discord.CategoryChannel) -> bool:

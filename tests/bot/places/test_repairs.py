@@ -382,6 +382,19 @@ async def test_a_title_is_the_topic_too_in_one_edit(stage: Stage) -> None:
     assert [call.status for call in edits] == [200, 200]
 
 
+async def test_tasks_with_one_title_have_one_name(stage: Stage) -> None:
+    """Each stands in its own category: only names beside each other are numbered, at first and later."""
+    for _ in range(2):
+        task_id = await stage.task()
+        stage.engine.speak(stage.boss(task_id), "first")
+        await stage.drain()
+        group_id = stage.engine.world.tasks[task_id].root_group_id
+        stage.engine.emit(TaskNamed(task_id, group_id, "sales report"))
+        await stage.drain()
+    names = [channel["name"] for channel in stage.local.you.channels() if channel["type"] == 0]
+    assert names.count("sales-report") == 2
+
+
 async def test_a_topic_of_people_stays_where_a_title_comes(stage: Stage) -> None:
     """The name is the bot's to change, what people wrote is not."""
     task_id, _ = await begun(stage)
