@@ -80,9 +80,13 @@ class Posting:
         return await self.post(place, delivery)
 
     def _done(self, delivery: Delivery, sent: MessageLocation) -> MessageLocation:
+        self.begin_again(delivery)
+        return sent
+
+    def begin_again(self, delivery: Delivery) -> None:
+        """Forget in which form the message was tried: what refused it had nothing to do with its words."""
         self._forms.pop(delivery.id, None)
         self._woken.discard(delivery.id)
-        return sent
 
     async def refused(self, place: Place, delivery: Delivery, error: Rejected) -> bool:
         """Choose how the message is tried next after `error`; False when only time or people can help.

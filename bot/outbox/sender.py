@@ -77,6 +77,8 @@ class Sender:
         self._means.posting.webhooks.try_again()
         self._means.retry.set()
         self._means.retry.clear()
+        for worker in self._workers.values():
+            worker.release()
 
     async def drain(self) -> None:
         """Wait until everything fed so far that can be sent is sent."""

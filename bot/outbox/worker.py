@@ -47,6 +47,10 @@ HEALS = (*DISCORD, SQLAlchemyError, PlaceUnavailable, OutcomeUnknown, Connection
 """Trouble that is not the message's own."""
 
 
+class ThreadLocked(Exception):
+    """The thread is locked, and the bot may not open it: only people can help, other places go on."""
+
+
 @dataclass(frozen=True, slots=True)
 class WorkerServices:
     """Services shared by workers. `clock` is the limiter's, `wall` unix time; `retry` ends a wait early.
@@ -98,6 +102,13 @@ class ChannelWorker:
         self._settled = settled
         self._act = act
         self._repaired: dict[int, Place] = {}
+        self._held: dict[int, float] = {}
+        """Until when a place is left alone whose thread is locked, by `Post.place_key`."""
+
+    def release(self) -> None:
+        """Try again at once what waits for people."""
+        self._held.clear()
+        self.news.set()
 
     async def run(self) -> None:
         """Send posts until cancelled."""
@@ -110,18 +121,21 @@ class ChannelWorker:
                 await asyncio.sleep(self._means.pace.longest_pause)
 
     async def _step(self) -> None:
-        if self.jobs:
-            await self._try(self.jobs[0])
+        now = self._means.clock()
+        self._held = {place: until for place, until in self._held.items() if until > now}
+        job = next((job for job in self.jobs if job.delivery.place_key not in self._held), None)
+        if job is not None:
+            await self._try(job)
         elif not await self._next():
             self._settled()
-            await self.news.wait()
+            await (wait_for(self.news, min(self._held.values()) - now) if self._held else self.news.wait())
 
     async def _next(self) -> bool:
         """Start one batch, or wait until one may be sent; return False if no post waits."""
-        for place in self._repaired.values():
-            self._moved(place)
-        self._repaired.clear()
-        waiting = [group for group in self.places if self._queues.get(group)]
+        kept = {job.delivery.place_key for job in self.jobs}
+        for group in [group for group in self._repaired if group not in kept]:
+            self._moved(self._repaired.pop(group))
+        waiting = [group for group in self.places if self._queues.get(group) and group not in kept]
         if not waiting:
             return False
         means, ladder, now = self._means, self._means.pace.ladder, self._means.clock()
@@ -169,6 +183,11 @@ class ChannelWorker:
         except PlaceArchived as error:
             _log.info("message %s is dropped: %s", job.delivery.id, error)
             await self._means.ledger.drop(job.delivery)
+        except ThreadLocked as error:
+            job.failures += 1
+            _log.warning("message %s waits: %s", job.delivery.id, error)
+            self._held[job.delivery.place_key] = self._means.clock() + self._means.pace.after(job.failures)
+            return
         except Exception as error:  # noqa: BLE001 - whatever it was, the message is looked for and sent again
             job.look, job.failures = True, job.failures + 1
             foreseen = isinstance(error, HEALS)
@@ -178,7 +197,7 @@ class ChannelWorker:
                 self._means.posting.simplify(job.delivery)
             await wait_for(self._means.retry, self._means.pace.after(job.failures))
             return
-        self.jobs.pop(0)
+        self.jobs.remove(job)
 
     async def _finish(self, job: SendJob) -> None:
         delivery = job.delivery
@@ -230,6 +249,9 @@ class ChannelWorker:
             except Rejected as error:
                 _log.warning("message %s of channel %s: %s", delivery.id, place.channel_id, error)
                 if not await means.posting.refused(place, delivery, error):
+                    if error.fault == "archived":
+                        means.posting.begin_again(delivery)
+                        raise ThreadLocked(str(error)) from error
                     failures += 1
                     await wait_for(means.retry, means.pace.after(failures))
             else:

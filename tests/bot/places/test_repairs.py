@@ -501,3 +501,29 @@ async def test_a_title_is_not_read_as_marks(stage: Stage) -> None:
     await says(stage, boss, "second")
     (repaired,) = [t for t in texts(stage, place["name"]) if "was deleted" in t]
     assert "](https" not in repaired and "**now**" not in repaired
+
+
+async def test_a_locked_thread_holds_up_nobody_else(stage: Stage) -> None:
+    """Where the bot may not open it, its words wait; the channel around it and its other threads go on."""
+    member, name = await deep_thread(stage)
+    above = next(
+        c for c in stage.local.you.channels() if c["id"] == stage.local.you.channel(name)["parent_id"]
+    )
+    head = next(a.id for a in stage.engine.world.agents.values() if a.name.lower() == above["name"])
+    (other,) = stage.engine.recruit(head, "Other")
+    stage.local.faults.refuse(
+        "POST", r"/(webhooks|channels)/.*", status=400, code=50083, containing="behind the lock"
+    )
+    stage.local.faults.refuse("PATCH", r"/channels/\d+$", status=403, code=50013)
+    stage.engine.speak(member, "behind the lock")
+    stage.engine.speak(member, "and after it")
+    await asyncio.sleep(0.5)
+    stage.engine.speak(other, "the channel goes on")
+    async with asyncio.timeout(10):
+        while "the channel goes on" not in texts(stage, above["name"]):  # noqa: ASYNC110 - nothing tells
+            await asyncio.sleep(0.02)
+    assert "behind the lock" not in "\n".join(texts(stage, name))
+    stage.local.faults.clear()
+    stage.outbox.try_again()
+    await stage.drain()
+    assert "\n".join(texts(stage, name)).endswith("behind the lock\nand after it")
