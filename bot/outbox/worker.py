@@ -251,6 +251,7 @@ class ChannelWorker:
                 if not await means.posting.refused(place, delivery, error):
                     if error.fault == "archived":
                         means.posting.begin_again(delivery)
+                        await means.provision.say_locked(place)
                         raise ThreadLocked(str(error)) from error
                     failures += 1
                     await wait_for(means.retry, means.pace.after(failures))

@@ -125,6 +125,12 @@ class Provision:
         await self._notices.say(f"place:{row.group_id}", row.task_id, row.group_id, text)
         return repaired
 
+    async def say_locked(self, place: Place) -> None:
+        """Say in the task's first place, once for each thread, that a thread is locked and its words wait."""
+        task = await self._records.task(place.task_id)
+        text = wording.THREAD_LOCKED.format(thread=place.target_id)
+        await self._say_at_root(task, f"locked-{place.target_id}", text)
+
     def elsewhere(self, place: Place, guild_id: int, deleted: bool) -> Place:
         """Return the system channel, else the first that the bot may write in, for a post without a group
         whose channel is closed or deleted, or that was never chosen.

@@ -265,6 +265,10 @@ THREADS_2FA = (
 )
 THREADS_SLOW = "🔧 Discord allows no new thread for a while, so a group writes in the channel."
 THREADS_REFUSED = "🔧 Discord rejected a new thread here, so a group writes in the channel."
+THREAD_LOCKED = (
+    "🔧 <#{thread}> is locked, and I am not allowed to open it. What its agents say waits. Unlock it, or "
+    "grant **Manage Threads** and run `/doctor`."
+)
 PLACE_NAME_REFUSED = "🔧 Discord rejected this group's name here, so its place has a neutral name."
 CATEGORY_CLOSED = (
     "🔧 I cannot work in the category chosen with `/setup`, so this task has its own. Give my role there the "

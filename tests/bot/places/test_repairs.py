@@ -523,7 +523,9 @@ async def test_a_locked_thread_holds_up_nobody_else(stage: Stage) -> None:
         while "the channel goes on" not in texts(stage, above["name"]):  # noqa: ASYNC110 - nothing tells
             await asyncio.sleep(0.02)
     assert "behind the lock" not in "\n".join(texts(stage, name))
+    locked = stage.local.you.channel(name)["id"]
     stage.local.faults.clear()
     stage.outbox.try_again()
     await stage.drain()
     assert "\n".join(texts(stage, name)).endswith("behind the lock\nand after it")
+    assert told(stage, wording.THREAD_LOCKED.format(thread=locked)) == 1
