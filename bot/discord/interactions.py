@@ -6,6 +6,7 @@ Nothing here trusts the client: rights are checked on the server side at the mom
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -15,11 +16,13 @@ from discord.utils import MISSING
 
 from bot.discord.access import Person, Right, may, operators_of, person_of, signer_of, titled
 from bot.discord.context import Interaction, parts_of
-from bot.discord.errors import ActionRefused
+from bot.discord.errors import UNDELIVERED, ActionRefused
 from bot.discord.identities import owner_id
 from bot.texts import refusals
 from engine.ports import ServerState
 from engine.queries import TaskView
+
+_log = logging.getLogger(__name__)
 
 ACKNOWLEDGED = 40060
 """Discord's code: the interaction has been acknowledged already."""
@@ -126,6 +129,19 @@ async def acknowledge(interaction: Interaction, *, thinking: bool = False) -> No
             response._response_type = (
                 kinds.deferred_channel_message if thinking else kinds.deferred_message_update
             )
+
+
+async def tidy(interaction: Interaction, **changes: Any) -> bool:
+    """Change the message of a button whose work is done; return whether Discord took that.
+
+    It failed nobody: what the person asked for has happened, so the trouble is logged and not told.
+    """
+    try:
+        await interaction.edit_original_response(**changes)
+    except UNDELIVERED as error:
+        _log.warning("the message of a used button stays as it is: %s", error)
+        return False
+    return True
 
 
 async def answer(

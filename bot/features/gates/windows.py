@@ -10,7 +10,7 @@ import discord
 from bot import texts
 from bot.discord.context import Interaction
 from bot.discord.formatting import escape
-from bot.discord.interactions import acknowledge, answer, hold, requester
+from bot.discord.interactions import acknowledge, answer, hold, requester, tidy
 from bot.discord.lookup import gate_by_id
 from bot.discord.windows import TextField, window
 from bot.features.gates import actions as gate_actions
@@ -51,16 +51,16 @@ async def answered(interaction: Interaction, gate_id: int, values: Mapping[str, 
 async def settle_gate(interaction: Interaction, gate: GateView, task: TaskView, given: AnswerGate) -> None:
     """Answer the gate and show the answer in place of the buttons, also if somebody else was first.
 
-    Only where there is no message to change is the person told.
+    Only where there is no message to change, or Discord does not change it, is the person told.
     """
-    said = ""
+    said, shown = "", False
     try:
         said = await gate_actions.answer_gate(interaction, gate, task, given)
     finally:
         now, _ = await gate_by_id(interaction, gate.id)
         if interaction.message is not None and now.basis is not None:
-            await interaction.edit_original_response(**closed_message(now, task))
-    if interaction.message is None:
+            shown = await tidy(interaction, **closed_message(now, task))
+    if not shown:
         await answer(interaction, said)
 
 

@@ -17,7 +17,7 @@ from bot import texts
 from bot.discord.context import Interaction
 from bot.discord.errors import ActionRefused
 from bot.discord.formatting import many
-from bot.discord.interactions import acknowledge, answer, requester
+from bot.discord.interactions import acknowledge, answer, requester, tidy
 from bot.discord.reporting_item import ReportingItem
 from bot.places.notices import Notices
 from bot.texts import refusals
@@ -83,5 +83,5 @@ class PassOnButton(
             count += await replies.pass_on(copy, person)
         if not count:
             raise ActionRefused(refusals.NOTHING_LEFT_TO_GIVE)
-        await interaction.edit_original_response(view=None)
+        await tidy(interaction, view=None)
         await answer(interaction, texts.PASSED_ON.format(count=many(count, "message")))

@@ -12,7 +12,7 @@ from bot import texts
 from bot.discord.access import CONTINUE_RIGHTS, Person, Right
 from bot.discord.context import Interaction, parts_of
 from bot.discord.errors import ActionRefused
-from bot.discord.interactions import acknowledge, answer, hold, require_right
+from bot.discord.interactions import acknowledge, answer, hold, require_right, tidy
 from bot.discord.lookup import agent_by_id, task_by_id
 from bot.discord.reporting_item import ReportingItem
 from bot.discord.windows import TextField, window
@@ -148,7 +148,7 @@ class ContinueButton(
             return
         await acknowledge(interaction)
         await continue_task(interaction, await task_by_id(interaction, self.task_id), self.limits)
-        await interaction.edit_original_response(view=None)
+        await tidy(interaction, view=None)
 
 
 async def open_continue_window(

@@ -67,6 +67,18 @@ async def test_card_raises_the_cap(stage: Stage, restarts: bool) -> None:
     assert isinstance(command, RaiseCap) and command.limits.cost_micros == 20_000_000
 
 
+async def test_an_answer_is_told_where_its_question_cannot_be_changed(stage: Stage) -> None:
+    """It counts, and whoever pressed is not told that it failed."""
+    task = await stage.start()
+    gate_id = stage.engine.raise_gate(task.boss, "Which wood?", ("oak", "ash"))
+    message = await post_gate(stage, task, gate_id)
+    stage.env.inject_error("PATCH", "/webhooks/*/*/messages/*", status=400, code=50083)
+    result = await stage.boss.click(message, label="oak")
+    assert isinstance(stage.engine.commands[-1], AnswerGate)
+    (told,) = result.followups
+    assert "oak" in told.content and told.flags.ephemeral
+
+
 @pytest.mark.parametrize("custom_id", ["task:celebrate:1", "gate:", "something else"])
 async def test_a_button_of_another_version_is_answered(stage: Stage, custom_id: str) -> None:
     """An update may take a button away whose message stays: Discord alone would say that it failed."""

@@ -176,6 +176,19 @@ async def test_words_to_an_ended_task_are_kept_and_offered(stage: Stage) -> None
     assert marks(found(task.room, await stage.boss.send(task.room, "Go"))) == ["📨"]
 
 
+async def test_a_button_that_stays_is_no_failure(stage: Stage) -> None:
+    """What was asked for is done: Discord not taking the buttons away is nobody's concern."""
+    task, _, _ = await crew(stage)
+    stage.engine.end(task.id)
+    await stage.boss.send(task.room, "One more thing")
+    (offered,) = [m for m in task.room.history() if "is kept" in m.content]
+    stage.env.inject_error("PATCH", "/webhooks/*/*/messages/*", status=400, code=50083)
+    done = await stage.boss.click(offered, label="Continue")
+    assert stage.engine.world.tasks[task.id].state == "running"
+    (told,) = done.followups
+    assert "continues. It may use at most" in told.content
+
+
 async def test_each_end_is_offered_to_continue(stage: Stage) -> None:
     """Also to who was offered the same before: a task that was continued ends again."""
     task, _, _ = await crew(stage)
