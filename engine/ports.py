@@ -119,7 +119,8 @@ class ChatRequest:
 
     `offer`: names of the `tools` that fit at this moment, None for all of them, () for words alone; the
     embedded model is held to them. `talk`: whether an answer in words alone fits too. `warmth`: the lowest
-    temperature of a text that it writes. `model`: the one its task names, "" for the usual one of the role.
+    temperature of a text that it writes. `brief`: all that it sees when it writes a file, besides the files
+    that are there; "": the messages. `model`: the one its task names, "" for the usual one of the role.
     `heard`: told how far the answer is, first when the request is sent; must return at once. `meter`: counts
     its attempts.
     """
@@ -135,6 +136,7 @@ class ChatRequest:
     talk: bool = True
     model: str = ""
     warmth: float = 0.0
+    brief: str = ""
     heard: Callable[[Written], None] | None = field(default=None, compare=False, repr=False)
     meter: CallMeter | None = field(default=None, compare=False, repr=False)
 

@@ -13,8 +13,9 @@ class Offer:
     continues.
 
     `hint`: what the model should do now. `before`: only steps before this one are shown, so that what failed
-    is written again without its text in view. `warmth`: the lowest temperature. `said`, `calls`: the
-    whole step, which the policy makes itself, without a model call.
+    is written again without its text in view. `warmth`: the lowest temperature. `brief`: what a file is
+    written from, in place of the conversation. `said`, `calls`: the whole step, which the policy makes
+    itself, without a model call.
     """
 
     names: tuple[str, ...]
@@ -22,6 +23,7 @@ class Offer:
     hint: str = ""
     before: int | None = None
     warmth: float = 0.0
+    brief: str = ""
     said: str = ""
     calls: tuple[ToolCall, ...] = ()
 

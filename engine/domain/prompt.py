@@ -236,7 +236,7 @@ def _request(
     )
     if offer is None:
         return request
-    return replace(request, offer=offer.names, talk=offer.talk, warmth=offer.warmth)
+    return replace(request, offer=offer.names, talk=offer.talk, warmth=offer.warmth, brief=offer.brief)
 
 
 def step_tokens(step: PastStep) -> int:

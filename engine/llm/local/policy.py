@@ -230,7 +230,10 @@ def _after_a_write(facts: StepFacts, writes: Sequence[_Write]) -> Offer:
     if len(tried) == 1 and _lack(tried[0]) == "command":
         return Offer(("run",), hint=f'Now run it with python: ["python", "{last.path}"].')
     if tried and _failed(facts, tried[-1]) and _times(writes, last.path) < WRITES:
-        return _again(writes, last.path, f"{last.path} failed when it ran. Write it anew, whole.")
+        return replace(
+            _again(writes, last.path, f"{last.path} failed when it ran. Write it anew, whole."),
+            brief=_brief_of(facts),
+        )
     return _next_file(facts, writes) or _more_or_end(facts, writes)
 
 
@@ -245,8 +248,10 @@ def _how_to_run(path: str) -> str:
 
 def _first_file(facts: StepFacts) -> Offer:
     if facts.agent.role == "boss":
-        return Offer(("write_file", "finish"), hint="Now make what the goal asks for.")
-    return Offer(("write_file", "read_file"))
+        return Offer(
+            ("write_file", "finish"), hint="Now make what the goal asks for.", brief=_brief_of(facts)
+        )
+    return Offer(("write_file", "read_file"), brief=_brief_of(facts))
 
 
 def _next_file(facts: StepFacts, writes: Sequence[_Write]) -> Offer | None:
@@ -254,8 +259,21 @@ def _next_file(facts: StepFacts, writes: Sequence[_Write]) -> Offer | None:
     there = {write.path.rpartition("/")[2].lower() for write in writes}
     for path in files_to_make(_asked(facts)):
         if path.rpartition("/")[2].lower() not in there:
-            return Offer(("write_file",), hint=f"Now write {path}.") if len(writes) < MOST_WRITES else None
+            if len(writes) >= MOST_WRITES:
+                return None
+            return Offer(("write_file",), hint=f"Now write {path}.", brief=_brief_of(facts))
     return None
+
+
+def _brief_of(facts: StepFacts, more: str = "") -> str:
+    """Return what a file is written from: the exact words of what is asked for. "" once a person said
+    something about it, or it was handed in: that stands in the conversation."""
+    heard = any(_a_person_wrote(step.messages) for step in facts.past)
+    handed_in = any(
+        call.name == _end_of(facts) and not isinstance(call.outcome, Unfinished | Refused)
+        for call in calls_of(facts)
+    )
+    return "" if heard or handed_in else f"{_asked(facts)}\n\n{more}".strip()
 
 
 def _asked(facts: StepFacts) -> str:
@@ -323,7 +341,7 @@ def _sent_back(facts: StepFacts) -> Offer | None:
         if isinstance(call.outcome, Unfinished):
             writes = _writes(facts)
             path = next((path for path in call.outcome.paths if _times(writes, path)), "")
-            return _again(writes, path, call.result)
+            return replace(_again(writes, path, call.result), brief=_brief_of(facts, call.result))
     return None
 
 

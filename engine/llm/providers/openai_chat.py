@@ -170,10 +170,8 @@ class OpenAIChat:
             head["reasoning_effort"] = quirks.effort
         if quirks.cache_key:
             head["prompt_cache_key"] = f"{request.task_id}.{request.agent_id}"
-        if self._endpoint.local and request.offer is not None:
-            head["tool_choice"] = allowed_tools(request)
-        if self._endpoint.local and request.warmth:
-            head["temperature"] = request.warmth
+        if self._endpoint.local:
+            head |= _for_embedded(request)
         if self._reports_progress(request) or quirks.streams:
             head["stream"] = True
         if quirks.streams:
@@ -332,6 +330,18 @@ class OpenAIChat:
 
     def _model_of(self, role: str, named: str = "") -> str:
         return self._endpoint.model or named or self._settings.model_for(role)
+
+
+def _for_embedded(request: ChatRequest) -> dict[str, Any]:
+    """Return the fields that the embedded model's endpoint knows."""
+    fields: dict[str, Any] = {}
+    if request.offer is not None:
+        fields["tool_choice"] = allowed_tools(request)
+    if request.warmth:
+        fields["temperature"] = request.warmth
+    if request.brief:
+        fields["brief"] = request.brief
+    return fields
 
 
 def _kept_fields(request: ChatRequest, target: Target) -> frozenset[str]:

@@ -19,6 +19,7 @@ from engine.llm.local.protocol.prompts import (
     EXPLAINED_TOKENS,
     Call,
     ask_for_text,
+    ask_from_brief,
     is_sound,
     stop_of,
     text_of,
@@ -215,7 +216,10 @@ class ChatEndpoint:
             return
         stop = stop_of(call, argument)
         short = argument in EXPLAINED
-        messages = script.plain + ask_for_text(call, argument)
+        if script.brief and not short:
+            messages = ask_from_brief(script.brief, script.files, call)
+        else:
+            messages = script.plain + ask_for_text(call, argument)
         asked.progress.calls(call)
         question = ModelRequest(
             messages, stop=stop, short=short, path="" if short else str(call.arguments.get("path", ""))

@@ -18,6 +18,8 @@ LONG = ("content", "code", "details")
 EXPLAINED = frozenset({"details"})
 EXPLAINED_TOKENS = 250
 SENTENCE_LENGTH = 20
+FILES_SHOWN = 6_000
+"""Characters of other files that are shown to who writes one; the latest."""
 
 EXPLAIN_PROMPT = (
     "Now write the {argument} in full, for someone who does not know the goal, without code: what exactly "
@@ -65,6 +67,24 @@ def ask_for_text(call: Call, argument: str) -> list[dict[str, str]]:
         {"role": "user", "content": _request(call.arguments, argument)},
         {"role": "assistant", "content": opening},
     ]
+
+
+def ask_from_brief(brief: str, files: Mapping[str, str], call: Call) -> list[dict[str, str]]:
+    """Return the turn in which a file is written from a brief: that, the other files, and its opening."""
+    path = str(call.arguments.get("path", ""))
+    there = [_block(name, text) for name, text in files.items() if name != path]
+    while sum(map(len, there)) > FILES_SHOWN:
+        there.pop(0)
+    request = f"Write the whole file {path}, in one code block." if path else "Write it in one code block."
+    return [
+        {"role": "user", "content": "\n\n".join([brief, *there, request])},
+        {"role": "assistant", "content": _opening(call.arguments)},
+    ]
+
+
+def _block(path: str, text: str) -> str:
+    named = {"path": path}
+    return f"{path}, which is there already:\n{_opening(named)}{text.rstrip()}\n{fence_of(named)}"
 
 
 def shown_text(call: Call, argument: str) -> list[tuple[str, str]]:

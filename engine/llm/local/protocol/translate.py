@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from engine.llm.local.protocol.prompts import Call, call_text, long_argument, shown_text
@@ -28,12 +28,15 @@ _UNUSED = frozenset({"maxLength", "title", "default"})
 @dataclass(frozen=True, slots=True)
 class Script:
     """The model's input: `messages`, the `schema` of its answer (None: free text), which argument of which
-    tool is written in a second turn (`long`), and `plain`, the messages of that turn."""
+    tool is written in a second turn (`long`), and `plain`, the messages of that turn. With a `brief` a file
+    is written from that alone, and from the `files` that are there."""
 
     messages: list[dict[str, str]]
     schema: dict[str, Any] | None
     long: Mapping[str, str]
     plain: list[dict[str, str]]
+    brief: str = ""
+    files: Mapping[str, str] = field(default_factory=dict)
 
 
 def make_script(body: Mapping[str, Any]) -> Script:
@@ -50,7 +53,21 @@ def make_script(body: Mapping[str, Any]) -> Script:
     # The guide names every tool whatever may be called now, so that the prompt stays the same.
     messages = _with_system(plain, _guide(tools, long, talk or _is_allowed(choice)))
     offered = [tool for tool in tools if tool["name"] in names]
-    return Script(messages, _schema(offered, long, talk), long, plain)
+    brief = body.get("brief") or ""
+    return Script(messages, _schema(offered, long, talk), long, plain, brief, _written(body["messages"]))
+
+
+def _written(messages: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """Return the files that were written in a conversation, as they were written last."""
+    made: dict[str, str] = {}
+    for message in messages:
+        for call in message.get("tool_calls") or ():
+            arguments = _arguments(call["function"]["arguments"])
+            path, text = arguments.get("path"), arguments.get("content")
+            if isinstance(path, str) and isinstance(text, str):
+                made.pop(path, None)
+                made[path] = text
+    return made
 
 
 def _is_allowed(choice: Any) -> bool:

@@ -96,6 +96,20 @@ def test_what_failed_is_written_again_without_its_text_in_view() -> None:
     assert (first.before, first.warmth) == (None, 0.0)
 
 
+def test_a_file_is_written_from_the_exact_words_of_the_goal() -> None:
+    """Nothing else of the conversation; with why the end was refused; with all of it once a person spoke."""
+    goal = "Write leap.py, and test_leap.py."
+    first = wrote("leap.py"), RAN
+    for calls in ((OPENED,), first, (wrote("leap.py"), FAILED)):
+        assert offer_of(facts("boss", *calls, goal=goal)).brief == goal
+    refused = replace(called("finish", Unfinished(("leap.py",))), result="f(3) gave 5, not 4.")
+    assert offer_of(facts("boss", *first, refused, goal=goal)).brief == f"{goal}\n\nf(3) gave 5, not 4."
+    told = PastStep(3, "", "", (), (InboxMessage(1, "person", "Ann", "Also say when.", None, 0),))
+    ran = facts("boss", *first, goal=goal)
+    assert offer_of(replace(ran, past=(*ran.past, told))).brief == ""
+    assert offer_of(facts("boss", *first, called("finish", Finished(True)), goal=goal)).brief == ""
+
+
 def test_a_file_that_somebody_else_has_to_give_is_no_fault_of_the_program() -> None:
     """Named by the goal, the assignment or the command it was to be there; else the program invented it."""
     for goal, calls in (

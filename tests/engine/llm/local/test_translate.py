@@ -13,6 +13,7 @@ from engine.llm.local.protocol.prompts import (
     EXPLAINED,
     Call,
     ask_for_text,
+    ask_from_brief,
     fence_of,
     is_sound,
     stop_of,
@@ -100,6 +101,28 @@ def test_text_is_written_without_the_functions_in_sight() -> None:
     script = make_script({"messages": ASK, "tools": [WRITE]})
     assert script.plain[0] == ASK[0]
     assert "write_file" not in json.dumps(script.plain)
+
+
+def test_a_file_is_written_from_a_brief_and_the_other_files() -> None:
+    """The newest of each, no more of them than are read with care."""
+    old, new = called("write_file", path="a.py", content="x = 1\n"), "x = 2\n"
+    made = [
+        old,
+        called("write_file", path="a.py", content=new),
+        called("write_file", path="b.py", content="y"),
+    ]
+    script = make_script({"messages": [*ASK, *made], "tools": [WRITE], "brief": "Add numbers."})
+    assert (script.brief, dict(script.files)) == ("Add numbers.", {"a.py": new, "b.py": "y"})
+    asked, opening = ask_from_brief(script.brief, script.files, Call("write_file", {"path": "b.py"}))
+    assert asked["content"] == (
+        "Add numbers.\n\na.py, which is there already:\n```python\nx = 2\n```\n\n"
+        "Write the whole file b.py, in one code block."
+    )
+    assert opening == {"role": "assistant", "content": "```python\n"}
+    many = {f"{n}.py": "z" * 4_000 for n in range(3)}
+    shown = ask_from_brief("B.", many, Call("write_file", {"path": "x.py"}))[0]["content"]
+    assert "2.py, which" in shown and "1.py, which" not in shown
+    assert make_script({"messages": ASK, "tools": [WRITE]}).brief == ""
 
 
 def test_tool_can_be_left_out() -> None:
