@@ -232,7 +232,19 @@ class ProcrastinateDispatcher:
             self._turns.discard(turn)
 
     async def _again(self, agent: int, later_s: float) -> None:
-        await self._db.write(lambda c: self._defer(c, [(agent, 5)], later_s))
+        """Enlist `agent` after a failed turn, when the database is back.
+
+        The agent keeps the reservation of its call, so that no sweep would find it.
+        """
+        while True:
+            try:
+                return await self._db.write(lambda c: self._defer(c, [(agent, 5)], later_s))
+            except Exception:
+                if not self._open:
+                    raise
+                log.exception("agent %s could not be enlisted again; retrying", agent)
+            with contextlib.suppress(asyncio.CancelledError):  # a stop: one last try
+                await asyncio.sleep(RETRY_S)
 
     async def _wake_idle(self, wakes: tuple[Wake, ...]) -> None:
         priorities = {wake.agent_id: wake.priority for wake in wakes}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import psycopg
 import pytest
 import sqlalchemy as sa
@@ -12,7 +14,7 @@ from engine.domain.effects import StepOutcome
 from engine.domain.state import Turn
 from engine.llm.scripted import call
 from engine.ports import ChatAnswer, ChatRequest
-from engine.runtime import turn
+from engine.runtime import procrastinate, turn
 from engine.store.core import STEPS
 from engine.store.driver_errors import is_disconnect
 from engine.tools import files
@@ -88,3 +90,40 @@ async def test_a_commit_whose_answer_was_lost_is_booked_once(
     steps = await world.rows(sa.select(STEPS.c.prompt_tokens, STEPS.c.completion_tokens))
     assert lost and view.spend.calls == len(steps) == 2
     assert view.spend.prompt_tokens == sum(row.prompt_tokens for row in steps)
+
+
+async def test_a_turn_that_failed_is_run_again_though_the_database_is_away_longer(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The agent keeps its reservation, so that no sweep would wake it."""
+    lost: list[str] = []
+    commit = turn.TurnRunner._commit
+    defer = procrastinate.ProcrastinateDispatcher._defer
+
+    async def breaks(runner: turn.TurnRunner, loaded: Turn, outcome: StepOutcome) -> bool:
+        if not lost:
+            lost.append("the turn")
+            raise psycopg.OperationalError("the connection is closed")
+        return await commit(runner, loaded, outcome)
+
+    def cannot(
+        queue: procrastinate.ProcrastinateDispatcher,
+        connection: Connection,
+        agents: Sequence[tuple[int, int]],
+        later_s: float = 0.0,
+        *,
+        unless_busy: bool = False,
+    ) -> None:
+        if later_s and len(lost) < 3:
+            lost.append("the wake-up")
+            raise RuntimeError("the store has no tries left")
+        defer(queue, connection, agents, later_s, unless_busy=unless_busy)
+
+    monkeypatch.setattr(turn, "OUTAGES_S", ())
+    monkeypatch.setattr(procrastinate, "RETRY_S", 0.05)
+    monkeypatch.setattr(turn.TurnRunner, "_commit", breaks)
+    monkeypatch.setattr(procrastinate.ProcrastinateDispatcher, "_defer", cannot)
+    engine = await world.start(lambda _: call(("finish", {"report": "done"})))
+    await ended(engine, await engine.handle(StartTask("g", "me", "here", attended=False)))
+    by_queue = isinstance(engine._dispatcher, procrastinate.ProcrastinateDispatcher)
+    assert lost == ["the turn"] + ["the wake-up"] * 2 * by_queue
