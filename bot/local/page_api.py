@@ -45,6 +45,11 @@ HEADERS = {
 #: A header of our own: other pages can send it only after a CORS preflight, which is refused.
 OWN_HEADER = "X-Local-Discord"
 PAGE_SIZE = 50
+#: What a person is told whose words are shown but not kept.
+UNSAVED = (
+    "This could not be saved: the disk may be full, the bot's log says why. "
+    "It is lost if the bot stops before there is room."
+)
 #: Who the current request is of, when not of the owner.
 _acting: ContextVar[Human | None] = ContextVar("acting", default=None)
 #: Events of this many seconds are sent to the page together.
@@ -256,9 +261,9 @@ class PageApi:
             return web.Response(status=404)
         body, files = await _read(request)
         try:
-            result = await act(body, files)
-            await self._local.saved()
-            return web.json_response({"result": result}, dumps=_dumps)
+            done = {"result": await act(body, files)}
+            warning = {} if await self._local.saved() else {"warning": UNSAVED}
+            return web.json_response(done | warning, dumps=_dumps)
         except CannotError as error:
             return web.json_response({"error": str(error)})
         except BackendError as error:

@@ -23,7 +23,7 @@ from bot.local.guard import CLOSED, KEY, enter, from_browser, has_key, right_hos
 from bot.local.options import LocalOptions
 from bot.local.page_api import PageApi
 from bot.local.rest import API, Rest
-from bot.local.store import BrokenWorldError, WorldFile
+from bot.local.store import WorldFile
 from bot.local.world import World
 
 HOST = "127.0.0.1"
@@ -65,7 +65,7 @@ class LocalDiscord:
             self.api_base, self.base_url = base + API, base + "/"
             self.gateway_url = f"ws://{HOST}:{self._port}/gateway/"
             self._open_world(base)
-        except (OSError, BrokenWorldError):
+        except BaseException:
             await self._free_port()
             self._file.close()
             raise

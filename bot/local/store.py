@@ -91,6 +91,23 @@ class BrokenWorldError(Exception):
     """The saved world cannot be read; the message names the file and what to do."""
 
 
+#: SQLite's codes for a file that is damaged or none of its own; what Python cannot decode has no code.
+_DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
+
+def _broken(path: str, error: sqlite3.Error) -> BrokenWorldError:
+    """Return the error in words: a damaged file is one thing, a full disk or a second copy another."""
+    code = getattr(error, "sqlite_errorcode", None)
+    if code is None or code & 0xFF in _DAMAGED:  # the higher bits say more exactly what
+        return BrokenWorldError(
+            f"{path} is damaged and cannot be read ({error}); move the file away to start with a new one"
+        )
+    return BrokenWorldError(
+        f"{path} cannot be opened ({error}); see that no other copy of the bot uses it, "
+        "that the disk has room and that the file is yours to write, then start again"
+    )
+
+
 def _open_database(path: str) -> sqlite3.Connection:
     database = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
     try:
@@ -99,11 +116,7 @@ def _open_database(path: str) -> sqlite3.Connection:
         database.executescript(_SCHEMA)
     except sqlite3.Error as error:
         database.close()
-        if type(error) is not sqlite3.DatabaseError:  # its subclasses speak of a lock, a disk or our words
-            raise
-        raise BrokenWorldError(
-            f"{path} cannot be read ({error}); move the file away to start with a new one"
-        ) from error
+        raise _broken(path, error) from error
     return database
 
 
@@ -115,7 +128,11 @@ class WorldFile:
         self._outlives = folder is not None
         self._db = _open_database(self._path)
         self._lock = Lock()
-        self.page_key = self._kept_key()
+        try:
+            self.page_key = self._kept_key()
+        except sqlite3.Error as error:
+            self._db.close()
+            raise _broken(self._path, error) from error
         # A thread of its own: answers wait for it, and the common ones may be busy for seconds.
         self._writer = ThreadPoolExecutor(1, "local-discord-writer")
         self._turn = asyncio.Lock()
@@ -134,10 +151,12 @@ class WorldFile:
 
     def open(self, world: World, options: LocalOptions) -> Home:
         """Fill ``world`` from the file, or found a new guild; raises BrokenWorldError."""
-        row = self._db.execute("SELECT value FROM world WHERE key = 'core'").fetchone()
         try:
+            row = self._db.execute("SELECT value FROM world WHERE key = 'core'").fetchone()
             self._home = self._load(world, row[0]) if row else _found(world, options)
-        except ValidationError as error:
+        except sqlite3.Error as error:
+            raise _broken(self._path, error) from error
+        except (ValidationError, KeyError) as error:
             raise BrokenWorldError(
                 f"{self._path} holds a world this version cannot read; "
                 "move the file away to start with a new one"
@@ -227,9 +246,12 @@ class WorldFile:
             self._written(changes)
 
     def close(self) -> None:
-        """Write what has changed and close the file."""
+        """Write what has changed and close the file; what cannot be written is logged as lost."""
         self._writer.shutdown()
-        self.save()
+        try:
+            self.save()
+        except sqlite3.Error as error:
+            _log.error("The last changes could not be saved to %s and are lost: %s", self._path, error)
         with self._lock:
             self._db.close()
 
@@ -261,7 +283,8 @@ class WorldFile:
             try:
                 self._write_all(changes)
             except sqlite3.Error:
-                run("ROLLBACK")
+                if self._db.in_transaction:  # SQLite itself rolls back when the disk is full
+                    run("ROLLBACK")
                 raise
             run("COMMIT")
 

@@ -149,6 +149,7 @@ function listenToServer() {
   on("online", (up) => {
     $("offline").hidden = up;
   });
+  on("warning", toast);
   on("live-emojis", ({ emojis }) => {
     state.emojis = new Set(emojis);
   });

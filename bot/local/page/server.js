@@ -35,6 +35,7 @@ export async function act(verb, body, files = []) {
   if (!response.ok) throw new Error(await problem(response));
   const answer = await response.json();
   if (answer.error) throw new Error(answer.error);
+  if (answer.warning) emit("warning", answer.warning);
   return answer.result;
 }
 

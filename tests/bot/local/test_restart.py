@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import discord
 import pytest
 
@@ -211,6 +212,72 @@ def test_a_file_that_is_no_database_is_closed_again(tmp_path: Path, monkeypatch:
     with pytest.raises(sqlite3.ProgrammingError, match="closed"):
         opened[0].execute("SELECT 1")
     assert path.read_bytes() == before
+
+
+async def written_world(folder: Path) -> bytes:
+    """A saved world of some pages -> its file's bytes."""
+    local = LocalDiscord(LocalOptions(data=folder))
+    await local.start()
+    for _ in range(100):
+        await local.you.send(local.you.channel("lobby"), "x" * 1500)
+    await local.stop()
+    return (folder / FILE_NAME).read_bytes()
+
+
+@pytest.mark.parametrize("damage", ["overwritten", "cut", "no such bot"])
+async def test_a_damaged_world_is_said(tmp_path: Path, damage: str) -> None:
+    """Whatever part of the file is damaged, one is told which file it is, and the next start can open it."""
+    whole, path = await written_world(tmp_path), tmp_path / FILE_NAME
+    half = len(whole) // 2
+    if damage == "overwritten":
+        path.write_bytes(whole[:half] + b"\xff" * 8192 + whole[half + 8192 :])
+    elif damage == "cut":
+        path.write_bytes(whole[:half])
+    else:
+        rows = sqlite3.connect(path)
+        rows.execute("UPDATE world SET value = json_set(value, '$.bot_id', 1) WHERE key = 'core'")
+        rows.commit()
+        rows.close()
+    with pytest.raises(BrokenWorldError, match="move the file away"):
+        await LocalDiscord(LocalOptions(data=tmp_path)).start()
+    path.write_bytes(whole)
+    again = LocalDiscord(LocalOptions(data=tmp_path))
+    await again.start()
+    assert len(again.you.history(again.you.channel("lobby"))) == 100
+    await again.stop()
+
+
+def test_a_locked_world_is_not_called_damaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that another process writes is not to be moved away."""
+    real = sqlite3.connect
+    monkeypatch.setattr(sqlite3, "connect", lambda path, **options: real(path, timeout=0, **options))
+    other = sqlite3.connect(tmp_path / FILE_NAME)
+    other.execute("BEGIN EXCLUSIVE")
+    with pytest.raises(BrokenWorldError, match=r"cannot be opened \(database is locked\).*other copy"):
+        LocalDiscord(LocalOptions(data=tmp_path))
+    other.close()
+
+
+async def test_a_disk_that_stays_full_is_said_with_its_own_words(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQLite has rolled back by itself then: the log names the disk, the page warns, stopping is no crash."""
+    monkeypatch.setattr(logging.getLogger(WorldFile.__module__), "disabled", False)
+    local = LocalDiscord(LocalOptions(data=tmp_path))
+    await local.start()
+    await local.saved()
+    (pages,) = local._file._db.execute("PRAGMA page_count").fetchone()
+    local._file._db.execute(f"PRAGMA max_page_count = {pages}")
+    body = {"channel": local.you.channel("lobby")["id"], "content": "x" * 2000}
+    async with aiohttp.ClientSession(cookies={f"megaagent-{local._port}": local.page_key}) as browser:
+        address, own = local.base_url + "page/act/send", {"X-Local-Discord": "1"}
+        for _ in range(10):
+            async with browser.post(address, json=body, headers=own) as answered:
+                answer = await answered.json()
+    await local.stop()
+    assert "disk may be full" in answer["warning"] and answer["result"]
+    assert "database or disk is full" in caplog.text and "rollback" not in caplog.text
+    assert "are lost" in caplog.text
 
 
 class Heard(logging.Handler):
