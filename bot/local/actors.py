@@ -34,6 +34,8 @@ ANSWER_WITHIN = 3.0
 MAX_FILES = 10
 MAX_TEXT = 2000
 
+FORM_GONE = "the bot was restarted since the form opened; copy what you wrote, then open the form again"
+
 
 class NoAnswerError(CannotError):
     """Raised when the application did not respond within three seconds."""
@@ -82,6 +84,7 @@ class Human(Person):
         channel = self._channel(place)
         may_write = "send_messages_in_threads" if channel.is_thread else "send_messages"
         self._need(channel.id, may_write, *(["attach_files"] if files else []))
+        self._check_lock(channel)
         _check_text(content, files)
         self._check_pace(channel)
         reference = None
@@ -97,6 +100,13 @@ class Human(Person):
             attachments=self.world.store_attachments(channel.id, files),
         )
         return message_payload(self.world, message, viewer=self.id)
+
+    def _check_lock(self, channel: Channel) -> None:
+        """A locked thread takes messages only of those who manage threads."""
+        meta = channel.thread_metadata
+        allowed = discord.Permissions(self.world.compute_permissions(self.guild_id, self.id, channel.id))
+        if meta is not None and meta.locked and not allowed.manage_threads:
+            raise CannotError("this thread is locked; only those who manage threads can write in it")
 
     def _check_pace(self, channel: Channel) -> None:
         """Slow mode holds for people who may not manage messages; bots are exempt."""
@@ -236,7 +246,7 @@ class Human(Person):
         """Fill and send the form an outcome opened; ``values`` by custom_id."""
         record = self.world.interactions.get(shown if isinstance(shown, int) else shown.id)
         if record is None or record.modal is None or record.user_id != self.id:
-            raise CannotError("no form is open")
+            raise CannotError(FORM_GONE)
         if record.modal_consumed:
             raise CannotError("that form has been sent already")
         data = modal_data(record.modal, values, self._entities(record.channel_id))
@@ -245,7 +255,11 @@ class Human(Person):
         if record.source_message_id is not None:
             source = self.world.get_message(record.channel_id, record.source_message_id)
         kind = InteractionType.MODAL_SUBMIT
-        return await self._interact(kind, record.channel_id, data, wait, source)
+        try:
+            return await self._interact(kind, record.channel_id, data, wait, source)
+        except NoAnswerError:
+            record.modal_consumed = False  # what was filled in can be sent again, as in Discord's client
+            raise
 
     async def _component(self, stored: Message, data: Wire, wait: bool) -> Outcome:
         kind = InteractionType.MESSAGE_COMPONENT

@@ -8,8 +8,9 @@ from typing import Any
 import discord
 import pytest
 
-from bot.local import CannotError
+from bot.local import CannotError, NoAnswerError, actors
 from tests.bot.local.conftest import House
+from tests.bot.local.smallbot import Ask
 
 
 async def heard(house: House, event: str, work: object, expected: object = None) -> object:
@@ -79,6 +80,48 @@ async def test_edits_and_deletions_reach_the_bot(house: House) -> None:
     assert isinstance(deleted, discord.RawMessageDeleteEvent) and deleted.message_id == int(said["id"])
     with pytest.raises(CannotError, match="not there"):
         await you.edit(said, "third")
+
+
+async def test_a_locked_thread_takes_no_words(house: House) -> None:
+    """Who may not manage threads cannot write in a locked one, archived or not; who may, can."""
+    thread = await house.lobby.create_thread(name="t", type=discord.ChannelType.public_thread)
+    you, guest = house.local.you, house.local.guest
+    await guest.send(thread.id, "before")
+    await thread.edit(locked=True)
+    with pytest.raises(CannotError, match="locked"):
+        await guest.send(thread.id, "after")
+    await you.send(thread.id, "a moderator")
+    await thread.edit(archived=True, locked=True)
+    with pytest.raises(CannotError, match="locked"):
+        await guest.send(thread.id, "after")
+
+
+async def test_a_form_without_an_answer_can_be_sent_again(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was written into a form is not lost when the bot did not answer in time; answered, it is done."""
+    monkeypatch.setattr(actors, "ANSWER_WITHIN", 0.3)
+    answers = iter((False, True))
+
+    async def on_submit(self: Ask, interaction: discord.Interaction) -> None:
+        if not next(answers):
+            raise RuntimeError("not now")
+        await interaction.response.send_message("thanks", ephemeral=True)
+
+    async def on_error(self: Ask, interaction: discord.Interaction, error: Exception) -> None:
+        assert str(error) == "not now"
+
+    monkeypatch.setattr(Ask, "on_submit", on_submit)
+    monkeypatch.setattr(Ask, "on_error", on_error)
+    you = house.local.you
+    form = await you.slash(house.lobby.id, "ask")
+    with pytest.raises(NoAnswerError):
+        await you.submit(form, {"question": "Why?"})
+    assert (await you.submit(form, {"question": "Why?"})).text == "thanks"
+    with pytest.raises(CannotError, match="sent already"):
+        await you.submit(form, {"question": "Why?"})
+    with pytest.raises(CannotError, match="copy what you wrote"):
+        await you.submit(12345, {"question": "Why?"})
 
 
 async def test_bot_is_thrown_out(house: House) -> None:
