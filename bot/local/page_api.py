@@ -9,11 +9,12 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, Protocol
 
-from aiohttp import web
+from aiohttp import WSCloseCode, web
 from simcord.backend.errors import BackendError
 from simcord.enums import AppCommandType
 
@@ -31,11 +32,12 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 FOLDER = Path(__file__).parent / "page"
 _KINDS = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 FILES = {path.name: _KINDS[path.suffix] for path in FOLDER.iterdir() if path.suffix in _KINDS}
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; "
+    "connect-src 'self' ws://{host}; form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
+)
+"""What the page may load; not every browser takes a websocket of this server for 'self'."""
 HEADERS = {
-    "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; "
-        "connect-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
-    ),
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Opener-Policy": "same-origin",
@@ -228,28 +230,26 @@ class PageApi:
         return web.json_response({"messages": pinned}, dumps=_dumps)
 
     async def _live(self, request: web.Request) -> web.StreamResponse:
-        response = web.StreamResponse(
-            headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"}
-        )
-        await response.prepare(request)
-        mark = request.headers.get("Last-Event-ID") or request.query.get("since") or ""
+        """Serve a page's live events over a websocket: tabs share six connections of any other kind."""
+        socket = web.WebSocketResponse(heartbeat=15)
+        await socket.prepare(request)
+        telling = asyncio.create_task(self._tell(socket, request.query.get("since", "")))
         try:
-            await response.write(b"retry: 1000\n\n")
-            while True:
-                try:
-                    async with asyncio.timeout(15):
-                        batch = await self.feed.after(mark)
-                except TimeoutError:
-                    await response.write(b": still here\n\n")
-                    continue
-                if batch is None:
-                    break
+            async for _message in socket:  # the page says nothing; this ends when it is gone
+                pass
+        finally:
+            telling.cancel()
+            await asyncio.wait([telling])
+        return socket
+
+    async def _tell(self, socket: web.WebSocketResponse, mark: str) -> None:
+        """Send events in batches until the page or the server goes."""
+        with suppress(ConnectionError):
+            while (batch := await self.feed.after(mark)) is not None:
                 mark, events = batch
-                await response.write(f"id: {mark}\ndata: {events}\n\n".encode())
+                await socket.send_str(f'{{"mark": "{mark}", "events": {events}}}')
                 await asyncio.sleep(BATCH)
-        except ConnectionError:
-            return response
-        return response
+            await socket.close(code=WSCloseCode.GOING_AWAY)
 
     # ------------------------------------------------------------------ acting
 
@@ -388,6 +388,7 @@ def _guarded(handler: Handler, begin: Callable[[web.Request], None] = lambda _re
             response = web.json_response({"error": f"bad request: {error}"}, status=400)
         if not response.prepared:
             response.headers.update(HEADERS)
+            response.headers["Content-Security-Policy"] = POLICY.format(host=request.host)
         return response
 
     return guarded

@@ -15,8 +15,8 @@ async function load() {
   try {
     fresh = await ask("state");
   } catch (error) {
-    // A request that got no answer, because the page is being left, says nothing about the person.
-    if (!person.get() || error instanceof TypeError) throw error;
+    // No answer, and a refusal of the whole page, say nothing about the person.
+    if (!person.get() || error.status !== 400) throw error;
     person.set(null);  // who left the server, or was in another one
     fresh = await ask("state");
   }

@@ -175,7 +175,7 @@ export function start() {
     ui.picker.search(ui.text.value);
     if (ui.text.value && !ui.text.value.startsWith("/") && Date.now() - typedAt > 8000) {
       typedAt = Date.now();
-      act("typing", { channel: state.current }).catch((error) => toast(error.message));
+      act("typing", { channel: state.current }).catch(() => {});  // a sign that fails is not worth a word
     }
   });
   ui.text.addEventListener("blur", () => ui.picker.close());

@@ -58,9 +58,11 @@ async function loadOlder() {
   const first = state.messages.keys().next().value;
   if (!state.older || !first || loadOlder.busy) return;
   loadOlder.busy = true;
+  let pause = 3000;  // after a failure: each movement of the list would say it again
   try {
     const channel = state.current;
     const page = await ask(`messages?channel=${channel}&before=${first}`);
+    pause = 0;
     if (channel !== state.current) return;
     const box = scroller();
     const fromEnd = box.scrollHeight - box.scrollTop;
@@ -70,7 +72,8 @@ async function loadOlder() {
     drawAll();
     box.scrollTop = box.scrollHeight - fromEnd;
   } finally {
-    loadOlder.busy = false;
+    if (pause) setTimeout(() => { loadOlder.busy = false; }, pause);
+    else loadOlder.busy = false;
   }
 }
 

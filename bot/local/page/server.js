@@ -14,11 +14,23 @@ function address(path) {
   return as ? `/page/${path}${path.includes("?") ? "&" : "?"}as=${as}` : `/page/${path}`;
 }
 
-export async function ask(path) {
-  const response = await fetch(address(path), { headers: { Accept: "application/json" } });
-  if (!response.ok) throw new Error(await problem(response));
+// A request that got no answer: the bot is not running, or the page is being left.
+export class Unreachable extends Error {}
+
+const AWAY = "The bot cannot be reached. Check that it is still running; the page connects again by itself.";
+
+async function reach(path, options) {
+  let response;
+  try {
+    response = await fetch(address(path), options);
+  } catch {
+    throw new Unreachable(AWAY);
+  }
+  if (!response.ok) throw Object.assign(new Error(await problem(response)), { status: response.status });
   return response.json();
 }
+
+export const ask = (path) => reach(path, { headers: { Accept: "application/json" } });
 
 export async function act(verb, body, files = []) {
   const headers = { "X-Local-Discord": "1" };
@@ -31,35 +43,59 @@ export async function act(verb, body, files = []) {
     headers["Content-Type"] = "application/json";
     data = JSON.stringify(body);
   }
-  const response = await fetch(address(`act/${verb}`), { method: "POST", headers, body: data });
-  if (!response.ok) throw new Error(await problem(response));
-  const answer = await response.json();
+  const answer = await reach(`act/${verb}`, { method: "POST", headers, body: data });
   if (answer.error) throw new Error(answer.error);
   if (answer.warning) emit("warning", answer.warning);
   return answer.result;
 }
 
 async function problem(response) {
+  const text = await response.text();
   try {
-    return (await response.json()).error || response.statusText;
+    return JSON.parse(text).error || response.statusText;
   } catch {
-    return response.statusText || `error ${response.status}`;
+    return text || response.statusText || `error ${response.status}`;
   }
 }
 
-let source = null;
+let socket = null;
 
-export function listen(since) {
-  if (source) source.close();
-  source = new EventSource(address(`live?since=${since}`));
-  source.onopen = () => emit("online", true);
-  source.onerror = () => {
-    emit("online", false);
-    // A refusal ends the stream for good, other than a server that is not there yet: begin another.
-    if (source.readyState === EventSource.CLOSED) setTimeout(() => emit("live-stale"), 2000);
+// A websocket, not a stream over HTTP: of those a browser opens six for all tabs together, and the next one waits.
+export function listen(mark) {
+  if (socket) {
+    socket.onclose = null;
+    socket.close();
+  }
+  const mine = new WebSocket(new URL(address(`live?since=${mark}`), location.href.replace(/^http/, "ws")));
+  let opened = false;
+  socket = mine;
+  mine.onopen = () => {
+    opened = true;
+    emit("online", true);
   };
-  source.onmessage = (message) => {
-    for (const event of JSON.parse(message.data)) emit(`live-${event.t}`, event);
+  mine.onmessage = (message) => {
+    const batch = JSON.parse(message.data);
+    mark = batch.mark;
+    for (const event of batch.events) emit(`live-${event.t}`, event);
     emit("live", null);
   };
+  mine.onclose = () => {
+    emit("online", false);
+    setTimeout(async () => {
+      const refused = !opened && (await refusal());
+      if (mine !== socket) return;
+      if (refused) emit("live-stale");
+      else listen(mark);
+    }, 1000);
+  };
+}
+
+// Whether the server is there and lets this page in no more: a websocket that fails does not say why.
+async function refusal() {
+  try {
+    await ask("state");
+    return false;
+  } catch (error) {
+    return !(error instanceof Unreachable);
+  }
 }

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from io import BytesIO
+from typing import Any
 
 import discord
 import pytest
-from playwright.async_api import Browser, Page, Route, expect
+from playwright.async_api import Browser, Page, expect
 
 from tests.bot.local.conftest import House, close_bot, run_bot
 from tests.bot.local.page.conftest import open_channel, pick
@@ -172,31 +174,57 @@ async def test_server_restart_is_survived(page: Page, house: House) -> None:
     await expect(page.locator(".message", has_text="back again")).to_be_visible()
 
 
-async def test_a_refused_connection_is_made_again(house: House, browser: Browser) -> None:
-    """A server that answers while it starts ends the browser's stream for good; an edit goes on meanwhile."""
-    page = await browser.new_page()
+async def test_a_refused_page_says_why_and_is_let_in_again(house: House, browser: Browser) -> None:
+    """Without its key the page says what to open; with it again, all goes on, an edit too."""
+    context = await browser.new_context()
+    page = await context.new_page()
     await page.goto(house.local.page_url)
     await house.local.you.send(house.lobby.id, "Blue")
     await expect(page.locator(".message", has_text="Blue")).to_be_visible()
     await page.locator("#composer-text").focus()
     await page.keyboard.press("ArrowUp")
     await page.locator("textarea.edit").fill("Green")
-    refused = 0
-
-    async def starting(route: Route) -> None:
-        nonlocal refused
-        refused += 1
-        await (route.fulfill(status=503) if refused == 1 else route.continue_())
-
-    await page.route("**/page/live*", starting)
+    key: Any = await context.cookies()
+    await context.clear_cookies()
     await house.local.restart(down_for=0.3)
     await expect(page.locator("#offline")).to_be_visible()
+    await expect(page.locator(".toast", has_text="Open the whole address")).to_be_visible(timeout=10000)
+    await context.add_cookies(key)
     await expect(page.locator("#offline")).to_be_hidden(timeout=10000)
-    assert refused > 1
     await expect(page.locator("textarea.edit")).to_have_value("Green")
     await house.local.you.send(house.lobby.id, "back again")
     await expect(page.locator(".message", has_text="back again")).to_be_visible()
-    await page.close()
+    await context.close()
+
+
+async def test_a_stopped_bot_is_named(page: Page, house: House) -> None:
+    """What cannot be sent stays in the box, with the reason and what to look at; typing on says nothing."""
+    away = asyncio.create_task(house.local.restart(down_for=3))
+    await expect(page.locator("#offline")).to_be_visible()
+    await page.locator("#composer-text").fill("precious")
+    await page.keyboard.press("Enter")
+    await expect(page.locator(".toast")).to_have_text(re.compile("bot cannot be reached.*still running"))
+    await expect(page.locator("#composer-text")).to_have_value("precious")
+    await away
+    await expect(page.locator("#offline")).to_be_hidden(timeout=8000)
+    await page.keyboard.press("Enter")
+    await expect(page.locator(".message", has_text="precious")).to_be_visible()
+
+
+async def test_many_tabs_work_at_once(house: House, browser: Browser) -> None:
+    """Each tab may be another person: the eighth one opens, sends, and is told what the others say."""
+    context = await browser.new_context()
+    first = await context.new_page()
+    await first.goto(house.local.page_url)
+    for _ in range(7):
+        tab = await context.new_page()
+        await tab.goto(house.local.base_url)
+        await expect(tab.locator("#channel-name")).to_have_text("lobby")
+    await tab.locator("#composer-text").fill("from the eighth")
+    await tab.keyboard.press("Enter")
+    for one in (first, tab):
+        await expect(one.locator(".message", has_text="from the eighth")).to_be_visible()
+    await context.close()
 
 
 async def test_notice_and_thinking(page: Page, house: House) -> None:
