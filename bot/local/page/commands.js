@@ -6,7 +6,8 @@ import { optionField } from "./options.js";
 import { act } from "./server.js";
 import { kept, state } from "./state.js";
 
-export function commandBar(leaf, { done, cancel }) {
+// `texts` are what was written into its options before, by name.
+export function commandBar(leaf, { done, cancel, texts = {} }) {
   const values = new Map();
   const wrong = new Map();
   const fields = new Map();
@@ -65,7 +66,10 @@ export function commandBar(leaf, { done, cancel }) {
     }
     done({ name: leaf.name, options, files });
   };
-  for (const option of leaf.options.filter((entry) => entry.required)) add(option, false);
+  for (const option of leaf.options.filter((entry) => entry.required || texts[entry.name])) {
+    add(option, false);
+    if (texts[option.name]) fields.get(option.name).write(texts[option.name]);
+  }
   drawMore();
   replace(hint, h("b", {}, `/${leaf.name}`), ` ${leaf.description}`);
   node.addEventListener("keydown", (event) => {
@@ -81,8 +85,12 @@ export function commandBar(leaf, { done, cancel }) {
       else cancel();
     }
   });
-  queueMicrotask(() => (row.querySelector("input, select, textarea") || send).focus());
-  return node;
+  return Object.assign(node, {
+    command: leaf.name,
+    enter: () => (row.querySelector("input, select, textarea") || send).focus(),
+    filled: () => values.size + wrong.size > 0,
+    texts: () => Object.fromEntries([...fields].map(([name, field]) => [name, field.written()]).filter(([, text]) => text)),
+  });
 }
 
 export async function runCommand({ name, options, files }) {

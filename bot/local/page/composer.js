@@ -11,6 +11,8 @@ import { kept, nameOf, on, state } from "./state.js";
 const LIMIT = 2000;
 const MAX_FILE = 10 * 1024 * 1024;
 const ui = {};
+// What was begun in a channel and is neither words of its draft nor a reply, while another one is open.
+const left = new Map();
 let files = [];
 let typedAt = 0;
 
@@ -28,36 +30,72 @@ function build() {
   replace($("composer"), ui.picker.node, ui.status, ui.reply, ui.files, ui.plain);
 }
 
-function openCommand(leaf) {
-  ui.text.value = "";
-  refresh();
-  saveDraft();
-  ui.bar?.remove();
-  ui.plain.hidden = true;
-  ui.bar = commandBar(leaf, { done: submit, cancel: closeCommand });
-  $("composer").append(ui.bar);
+function openCommand(leaf, texts = {}) {
+  if (ui.text.value.startsWith("/")) {
+    ui.text.value = "";
+    refresh();
+    saveDraft();
+  }
+  showBar(commandBar(leaf, { done: submit, cancel: closeCommand, texts }));
 }
 
-function closeCommand() {
-  ui.bar?.remove();
+function showBar(bar) {
+  closeCommand();
+  ui.plain.hidden = true;
+  ui.bar = bar;
+  $("composer").append(bar);
+  bar.enter();
+}
+
+function takeBar() {
+  const bar = ui.bar;
+  bar?.remove();
   ui.bar = null;
   ui.plain.hidden = false;
+  return bar;
+}
+
+// A command with something filled in can be opened again.
+function closeCommand() {
+  const bar = takeBar();
+  if (bar?.filled()) offer(bar, "was closed.");
+  else if (bar) saveCommand(null);
   ui.text.focus();
 }
 
+function offer(bar, why, note = h("div", { class: "sending" })) {
+  const again = () => (note.remove(), showBar(bar));
+  const forget = () => {
+    note.remove();
+    saveCommand(null);
+  };
+  note.bar = bar;
+  replace(note, h("b", {}, `/${bar.command}`), ` ${why} `, h("button", { type: "button", class: "plain-link", onclick: again }, "Open it again"), " ", h("button", { type: "button", class: "plain-link", onclick: forget }, "Dismiss"));
+  ui.status.append(note);
+}
+
+const saveCommand = (bar, channel = state.current) => kept.set(`command.${channel}`, bar?.filled() ? { name: bar.command, texts: bar.texts() } : null);
+
 async function submit(command) {
   const channel = state.current;
-  closeCommand();
+  const bar = takeBar();
   toEnd();
   const note = h("div", { class: "sending" }, h("b", {}, `/${command.name}`), " Sending command…");
   ui.status.append(note);
+  ui.text.focus();
   try {
     await runCommand(command);
     note.remove();
+    saveCommand(null, channel);
   } catch (error) {
+    if (channel !== state.current) {
+      left.set(channel, { files: [], ...left.get(channel), bar });
+      return toast(`/${command.name} in #${state.channels.get(channel)?.name}: ${error.message}`);
+    }
     note.classList.add("failed");
-    replace(note, h("b", {}, `/${command.name}`), ` ${error.message} `, channel === state.current && h("button", { type: "button", class: "plain-link", onclick: () => note.remove() }, "Dismiss"));
+    offer(bar, error.message, note);
   }
+  return undefined;
 }
 
 async function send() {
@@ -78,6 +116,7 @@ async function send() {
     toast(error.message);
     giveBack(body.channel, content, sending);
     if (reply && state.current === body.channel && !state.reply) setReply(reply);
+    else if (reply && state.current !== body.channel) keepReply(body.channel, reply);
   }
 }
 
@@ -85,6 +124,8 @@ async function send() {
 function giveBack(channel, content, sending) {
   if (state.current !== channel) {
     kept.set(`draft.${channel}`, [content, kept.get(`draft.${channel}`)].filter(Boolean).join("\n"));
+    const there = left.get(channel);
+    left.set(channel, { ...there, files: [...sending, ...(there?.files || [])] });
     return;
   }
   ui.text.value = [content, ui.text.value].filter(Boolean).join("\n");
@@ -105,13 +146,21 @@ function mentions(text) {
 
 const escape = (name) => name.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
 
+// Whom the words of a draft are for is kept with them.
+const keepReply = (channel, message) => kept.set(`reply.${channel}`, message && { id: message.id, channel_id: message.channel_id, author: { global_name: message.author.global_name, username: message.author.username } });
+
 export function setReply(message) {
-  state.reply = message;
-  ui.reply.hidden = !message;
+  keepReply(state.current, message);
+  drawReply(message);
   if (!message) return;
-  replace(ui.reply, h("span", {}, "Replying to ", h("b", {}, nameOf(message))), h("button", { type: "button", class: "icon", "aria-label": "Do not reply", onclick: () => (setReply(null), ui.text.focus()) }, "✕"));
   if (ui.bar) closeCommand();
   ui.text.focus();
+}
+
+function drawReply(message) {
+  state.reply = message;
+  ui.reply.hidden = !message;
+  if (message) replace(ui.reply, h("span", {}, "Replying to ", h("b", {}, nameOf(message))), h("button", { type: "button", class: "icon", "aria-label": "Do not reply", onclick: () => (setReply(null), ui.text.focus()) }, "✕"));
 }
 
 function addFiles(list) {
@@ -138,18 +187,38 @@ function refresh() {
 const saveDraft = () => kept.set(`draft.${state.current}`, ui.text.value || null);
 
 export function openedChannel() {
-  if (ui.bar) closeCommand();
   const channel = state.channels.get(state.current);
-  setReply(null);
-  files = [];
-  replace(ui.status);
-  ui.picker.close();
-  ui.text.value = kept.get(`draft.${state.current}`) || "";
   const wide = matchMedia("(min-width: 721px)").matches;
   ui.text.placeholder = channel ? `Message ${channel.type === 11 ? "" : "#"}${channel.name}${wide ? ", or / for commands" : ""}` : "No channel";
   ui.text.disabled = !channel;
+  if (ui.channel !== state.current) change();
+  if (ui.bar) ui.bar.enter();
+  else if (wide) ui.text.focus({ preventScroll: true });
+}
+
+// Put aside what was begun where one was, take up what was begun here.
+function change() {
+  const offered = [...ui.status.children].map((note) => note.bar).filter(Boolean).pop();
+  if (ui.channel) left.set(ui.channel, { files, bar: takeBar() || offered });
+  const begun = left.get(state.current);
+  left.delete(state.current);
+  ui.channel = state.current;
+  ui.begins = !begun?.bar;
+  files = begun?.files || [];
+  drawReply(kept.get(`reply.${state.current}`));
+  replace(ui.status);
+  ui.picker.close();
+  ui.text.value = kept.get(`draft.${state.current}`) || "";
   refresh();
-  if (wide) ui.text.focus({ preventScroll: true });
+  if (begun?.bar) showBar(begun.bar);
+}
+
+// After a reload the texts of a command are still there.
+function takeUp() {
+  const command = ui.begins && !ui.bar && kept.get(`command.${state.current}`);
+  ui.begins = false;
+  const leaf = command && leafOf(command.name);
+  if (leaf) openCommand(leaf, command.texts);
 }
 
 function keys(event) {
@@ -200,5 +269,7 @@ export function start() {
     else toast(`/${name} cannot be used here.`);
   });
   on("focus-composer", () => (ui.bar ? ui.bar.querySelector("input, select, textarea") : ui.text).focus());
+  $("composer").addEventListener("input", () => ui.bar && saveCommand(ui.bar));
+  on("commands", takeUp);
   on("commands", () => document.activeElement === ui.text && ui.picker.search(ui.text.value));
 }

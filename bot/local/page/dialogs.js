@@ -6,7 +6,8 @@ import { markdown } from "./markdown.js";
 import { act } from "./server.js";
 import { emit, state } from "./state.js";
 
-export function dialog(title, content, { wide = false, footer = null } = {}) {
+// `holds` may keep it open when something else than its own buttons would close it.
+export function dialog(title, content, { wide = false, footer = null, holds = () => false } = {}) {
   const back = document.activeElement;
   const close = h("button", { type: "button", class: "icon close", "aria-label": "Close" }, "✕");
   const box = h("dialog", { class: wide ? "dialog wide" : "dialog", "aria-label": title },
@@ -18,12 +19,19 @@ export function dialog(title, content, { wide = false, footer = null } = {}) {
     document.activeElement?.blur();
     requestAnimationFrame(() => document.activeElement === document.body && back?.isConnected && back.focus());
   };
-  close.addEventListener("click", shut);
+  const leave = () => holds() || shut();
+  close.addEventListener("click", leave);
   box.addEventListener("cancel", (event) => {
     event.preventDefault();
-    shut();
+    leave();
   });
-  box.addEventListener("pointerdown", (event) => event.target === box && shut());
+  // Chromium lets nobody refuse a second Escape in a row once it has become a "cancel".
+  box.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape" || event.defaultPrevented) return;
+    event.preventDefault();
+    leave();
+  });
+  box.addEventListener("pointerdown", (event) => event.target === box && leave());
   $("layer").append(box);
   box.showModal();
   return { box, shut };
@@ -39,7 +47,14 @@ export function openModal(shown) {
   const cancel = h("button", { type: "button", class: "button plain" }, "Cancel");
   const send = h("button", { type: "submit", class: "button primary" }, "Submit");
   form.append(error, h("div", { class: "form-end" }, cancel, send));
-  const { box, shut } = dialog(modal.title, [h("p", { class: "form-note" }, `This form goes to ${state.users.get(state.bot)?.name || "the bot"}. Do not share passwords.`), form]);
+  // A press beside the form, or Escape, is easily a slip; what was written would be gone.
+  let written = false;
+  for (const event of ["input", "change"]) form.addEventListener(event, () => { written = true; });
+  const holds = () => {
+    if (written) error.textContent = "This is not sent yet. Submit it, or press Cancel to discard it.";
+    return written;
+  };
+  const { box, shut } = dialog(modal.title, [h("p", { class: "form-note" }, `This form goes to ${state.users.get(state.bot)?.name || "the bot"}. Do not share passwords.`), form], { holds });
   cancel.addEventListener("click", shut);
   form.addEventListener("submit", async (event) => {
     event.preventDefault();

@@ -18,7 +18,6 @@ export const scroller = () => $("scroller");
 // ---------------------------------------------------------------------- loading
 
 export async function show(channelId) {
-  if (state.messages.get(editing.id)?.channel_id !== channelId) editing.id = null;
   state.messages = new Map();
   markUnread = kept.get(`read.${channelId}`);
   replace($("messages"), h("li", { class: "empty" }, "Loading…"));

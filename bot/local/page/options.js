@@ -13,7 +13,18 @@ export function optionField(option, context) {
   if (!option.required) label.append(h("button", { type: "button", class: "drop", "aria-label": `Leave out ${option.name}`, onclick: () => context.drop(option) }, "✕"));
   const control = controlFor(option, id, context);
   node.append(control.input);
-  const field = { node, focus: () => control.input.focus() };
+  // What was chosen from suggestions is another thing than its name, so it is chosen again.
+  const plain = control.input.tagName === "TEXTAREA" && !option.autocomplete;
+  const field = {
+    node,
+    focus: () => control.input.focus(),
+    written: () => (plain ? control.input.value : ""),
+    write: (text) => {
+      if (!plain) return;
+      control.input.value = text;
+      control.input.dispatchEvent(new Event("input", { bubbles: true }));
+    },
+  };
   control.input.field = field;
   control.input.addEventListener("focus", () => replace(context.hint, h("b", {}, option.name), ` ${option.description} `, h("small", {}, KINDS[option.type] || "")));
   return field;

@@ -153,6 +153,35 @@ async def test_form(page: Page, tmp_path: Path) -> None:
     await expect(answer).to_have_count(0)
 
 
+async def test_a_slip_does_not_close_a_form(page: Page) -> None:
+    """A press beside it, Escape or the cross closes an empty form; what was written goes with Cancel only."""
+    form = page.get_by_role("dialog", name="Ask an agent")
+    for leave in ("Escape", "beside", "cross"):
+        await pick(page, "ask")
+        await page.keyboard.press("Enter")
+        await expect(form.get_by_label("Question")).to_be_focused()
+        await _leave(page, leave)
+        await expect(form).to_have_count(0)
+        await pick(page, "ask")
+        await page.keyboard.press("Enter")
+        await form.get_by_label("Question").fill("a long thought")
+        for _ in range(3):
+            await _leave(page, leave)
+        await expect(form.get_by_role("alert")).to_contain_text("not sent yet")
+        await expect(form.get_by_label("Question")).to_have_value("a long thought")
+        await form.get_by_role("button", name="Cancel").click()
+        await expect(form).to_have_count(0)
+
+
+async def _leave(page: Page, how: str) -> None:
+    if how == "Escape":
+        await page.keyboard.press("Escape")
+    elif how == "beside":
+        await page.mouse.click(5, 5)
+    else:
+        await page.get_by_role("dialog").get_by_label("Close").click()
+
+
 async def test_a_link_to_a_message_goes_there(page: Page, house: House) -> None:
     """Discord's address of a message here is shown by its channel's name and leads there; others stay."""
     side = await house.bot.guilds[0].create_text_channel("side")
@@ -321,3 +350,74 @@ async def test_an_edit_outlives_a_refusal_and_can_be_cancelled_without_a_keyboar
     await page.keyboard.press("ArrowUp")
     await page.get_by_role("button", name="cancel").click()
     await expect(edit).to_have_count(0)
+
+
+async def test_a_command_that_was_begun_is_not_lost(page: Page, house: House) -> None:
+    """What was written into a command outlives a channel, Escape, a reply, a stopped bot and a reload."""
+    world, you = house.local.world, house.local.you
+    world.create_channel(you.guild_id, "besides")
+    goal = page.get_by_label("goal", exact=True)
+    await pick(page, "task new")
+    await goal.fill("a long thought")
+    await open_channel(page, "besides")
+    await expect(goal).to_have_count(0)
+    await open_channel(page, "lobby")
+    await expect(goal).to_have_value("a long thought")
+    await expect(goal).to_be_focused()
+    await page.keyboard.press("Escape")
+    await page.get_by_role("button", name="Open it again").click()
+    await expect(goal).to_have_value("a long thought")
+    said = await house.lobby.send("answer me")
+    await page.locator(f".message[data-id='{said.id}']").press("r")
+    await page.get_by_role("button", name="Open it again").click()
+    away = asyncio.create_task(house.local.restart(down_for=1))
+    await expect(page.locator("#offline")).to_be_visible()
+    await page.keyboard.press("Enter")
+    await expect(page.locator(".sending.failed")).to_contain_text("cannot be reached")
+    await away
+    await page.reload()
+    await expect(goal).to_have_value("a long thought")
+
+
+async def test_what_a_message_is_made_of_stays_with_its_channel(
+    page: Page, house: House, tmp_path: Path
+) -> None:
+    """A look into another channel, or at a command's mention, costs neither reply nor files nor words."""
+    paper = tmp_path / "paper.txt"
+    paper.write_text("123")
+    house.local.world.create_channel(house.local.you.guild_id, "aside")
+    said = await house.lobby.send("who is it for? </slow:1>")
+    message = page.locator(f".message[data-id='{said.id}']")
+    await message.press("r")
+    await page.locator("#composer-files").set_input_files(paper)
+    await page.locator("#composer-text").fill("for you")
+    await open_channel(page, "aside")
+    await expect(page.locator(".replying")).to_be_hidden()
+    await expect(page.locator(".chips li")).to_have_count(0)
+    await open_channel(page, "lobby")
+    await expect(page.locator(".chips li")).to_contain_text("paper.txt")
+    await message.get_by_role("button", name="/slow").click()
+    await page.keyboard.press("Escape")
+    await page.locator(".channel.here").click()
+    await expect(page.locator("#composer-text")).to_have_value("for you")
+    await page.keyboard.press("Enter")
+    sent = page.locator(".message", has_text="for you").last
+    await expect(sent.locator(".above")).to_contain_text("who is it for?")
+    await expect(sent).to_contain_text("paper.txt")
+    await message.press("r")
+    await page.locator("#composer-text").fill("once more")
+    await page.reload()
+    await expect(page.locator(".replying")).to_contain_text(house.bot.user.name if house.bot.user else "?")
+
+
+async def test_an_edit_outlives_a_look_elsewhere(page: Page, house: House) -> None:
+    """What was typed into an edit is there again when one comes back to its channel."""
+    house.local.world.create_channel(house.local.you.guild_id, "elsewhere")
+    await page.locator("#composer-text").fill("first")
+    await page.keyboard.press("Enter")
+    await expect(page.locator(".message", has_text="first")).to_be_visible()
+    await page.keyboard.press("ArrowUp")
+    await page.locator("textarea.edit").fill("second thought")
+    await open_channel(page, "elsewhere")
+    await open_channel(page, "lobby")
+    await expect(page.locator("textarea.edit")).to_have_value("second thought")
