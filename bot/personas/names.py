@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from itertools import count
 
 from engine.domain.clean import clean_text
 from engine.domain.lookalikes import look
@@ -38,8 +39,10 @@ def persona_name(name: str, title: str = "", taken: Collection[str] = ()) -> str
     return next(each for each in _numbered(base) if look(each) not in known)
 
 
-def _numbered(base: str) -> list[str]:
-    return [base[:LONGEST].rstrip(), *(f"{base[: LONGEST - 6].rstrip()} {n}" for n in range(2, 9999))]
+def _numbered(base: str) -> Iterator[str]:
+    yield base[:LONGEST].rstrip()
+    for n in count(2):
+        yield f"{base[: LONGEST - 6].rstrip()} {n}"
 
 
 def _clean(text: str) -> str:
