@@ -617,6 +617,24 @@ def test_messages_delivered_by_an_older_version_are_followed_no_more(tmp_path: P
     engine.dispose()
 
 
+def test_messages_of_an_older_version_are_found_by_their_channel(tmp_path: Path) -> None:
+    """Each gets the channel that its reference names."""
+    url = f"sqlite:///{tmp_path / 'old.db'}"
+    upgrade(url)
+    downgrade(url, "0041")
+    engine = sync_engine(url)
+    with engine.begin() as connection:
+        for ref in ("12:3", "1:23", "1239876543210987654:1"):
+            _insert(connection, "bot_incoming", ref=ref, user_id=3, agent_id=4, excerpt="Oak", at=5.0)
+    upgrade(url)
+    with engine.connect() as connection:
+        rows = connection.execute(sa.text("SELECT ref, channel_id FROM bot_incoming")).all()
+    found = {row.ref: row.channel_id for row in rows}
+    assert found == {"12:3": 12, "1:23": 1, "1239876543210987654:1": 1239876543210987654}
+    downgrade(url, "0041")
+    engine.dispose()
+
+
 def test_words_handed_on_by_an_older_version_keep_whom_they_were_for(tmp_path: Path) -> None:
     """When their writer changes them; what people wrote themselves stays theirs, other rows as they were."""
     url = f"sqlite:///{tmp_path / 'old.db'}"

@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Text, cast, delete, exists, func, insert, select, update
 
-from bot.discord.identities import message_ref
+from bot.discord.identities import message_of, message_ref
 from bot.outbox.post import (
     UPDATE_KINDS,
     EmbedCard,
@@ -349,8 +349,14 @@ class Ledger:
         self, ref: str, user_id: int, agent_id: int, text: str, now: float, edited_at: float = 0.0
     ) -> None:
         """Record a person's message to an agent, so that the answer can quote and mention them."""
-        values = {"ref": ref, "user_id": user_id, "agent_id": agent_id, "excerpt": text[:200], "at": now}
-        await self._database.write(lambda c: insert_once(c, incoming, {**values, "edited_at": edited_at}))
+        values: dict[str, Any] = {
+            "ref": ref,
+            "channel_id": message_of(ref)[0],
+            "user_id": user_id,
+            "agent_id": agent_id,
+        }
+        values |= {"excerpt": text[:200], "at": now, "edited_at": edited_at}
+        await self._database.write(lambda c: insert_once(c, incoming, values))
 
     async def note_edit(self, ref: str, text: str | None, edited_at: float | None) -> None:
         """Record an edit that was handled; `edited_at` None: the message is not followed any more."""
@@ -367,7 +373,7 @@ class Ledger:
 
     async def incoming_in(self, channel_id: int, most: int) -> list[IncomingMessage]:
         """Return the newest messages of people that were delivered from a channel, newest first."""
-        query = select(*_INCOMING).where(incoming.c.ref.startswith(f"{channel_id}:"))
+        query = select(*_INCOMING).where(incoming.c.channel_id == channel_id)
         newest = query.order_by(incoming.c.at.desc(), incoming.c.ref.desc()).limit(most)
         rows = await self._database.read(lambda c: c.execute(newest).all())
         return [IncomingMessage(*row) for row in rows]

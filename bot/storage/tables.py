@@ -162,7 +162,9 @@ class IncomingRow(BotTable, table=True):
     """
 
     __tablename__ = "bot_incoming"
+    __table_args__ = (Index("ix_bot_incoming_channel", "channel_id", "at"),)
     ref: str = Field(primary_key=True)
+    channel_id: int = Field(sa_type=BigInteger)
     user_id: int = Field(sa_type=BigInteger)
     agent_id: int
     excerpt: str

@@ -197,7 +197,7 @@ ACTS: dict[str, Act] = {
     "change a task": lambda db: PlaceRecords(db).set_task(S, category_id=9, channels_full=True),
     "make a place": lambda db: PlaceRecords(db).note_made(MadePlace(of(S, 100), S, "thread", 7)),
     "keep a webhook": lambda db: PlaceRecords(db).keep_hook(WebhookRecord(of(S, 96), 1, "other")),
-    "hear": lambda db: Ledger(db).note_incoming("9:9", 1, of(S, ADA), "x", 1.0),
+    "hear": lambda db: Ledger(db).note_incoming(f"{of(S, 92)}:9", 1, of(S, ADA), "x", 1.0),
 }
 
 
@@ -225,6 +225,7 @@ READS: dict[str, Act] = {
     "hook": lambda db: PlaceRecords(db).hook(of(S, 96)),
     "place of a channel": lambda db: Ledger(db).place_of(of(S, 96)),
     "channel of a group": lambda db: Ledger(db).channel_of(of(S, ROOT)),
+    "messages of a channel": lambda db: Ledger(db).incoming_in(of(S, 92), 9),
     "gate of a message": lambda db: Ledger(db).gate_of(of(S, 99)),
     "place of a group": lambda db: db.read(lambda c: _StoredContext(c).place_of(of(S, ROOT))),
     "transcript": lambda db: Transcripts(db).lines(S),

@@ -167,6 +167,15 @@ async def test_gates_people_and_homes(database: Database) -> None:
     assert (task.origin_id, task.owner_id, task.guild_id) == (BIG + 2, BIG, BIG + 1)
 
 
+async def test_peoples_messages_are_found_by_their_channel(database: Database) -> None:
+    """The newest first, as many as asked for, none of a channel whose id begins alike."""
+    ledger = Ledger(database)
+    for number, (channel, at) in enumerate(((12, 1.0), (12, 3.0), (123, 4.0), (1, 5.0), (12, 2.0))):
+        await ledger.note_incoming(f"{channel}:{number}", BIG, 3, "x", at)
+    found = [record.ref for record in await ledger.incoming_in(12, 2)]
+    assert found == ["12:1", "12:4"] and await ledger.incoming_in(2, 9) == []
+
+
 async def test_a_gate_is_posted_again_once(database: Database) -> None:
     """Found by its channel or the one above its thread; its old message is none of a question's any more."""
     ledger, records = Ledger(database), PlaceRecords(database)
