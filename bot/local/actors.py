@@ -103,9 +103,10 @@ class Human(Person):
 
     def _check_lock(self, channel: Channel) -> None:
         """A locked thread takes messages only of those who manage threads."""
-        meta = channel.thread_metadata
+        if channel.thread_metadata is None or not channel.thread_metadata.locked:
+            return
         allowed = discord.Permissions(self.world.compute_permissions(self.guild_id, self.id, channel.id))
-        if meta is not None and meta.locked and not allowed.manage_threads:
+        if not allowed.manage_threads:
             raise CannotError("this thread is locked; only those who manage threads can write in it")
 
     def _check_pace(self, channel: Channel) -> None:
