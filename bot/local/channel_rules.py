@@ -28,7 +28,7 @@ from bot.local.apierrors import (
     too_long,
 )
 from bot.local.images import data_uri
-from bot.local.message_rules import check_choice, check_name
+from bot.local.message_rules import check_choice, check_name, is_emoji, knows_emoji
 from bot.local.world import World
 
 Wire = dict[str, Any]
@@ -200,9 +200,7 @@ def check_reaction(world: World, channel_id: int, message_id: int, emoji: str) -
     """Check that the emoji exists and that at most 20 kinds are on a message."""
     check_open(world, channel_id)
     custom = re.fullmatch(r"\w+:(\d+)", emoji)
-    emojis = [world.application_emojis, *(guild.emojis for guild in world.guilds.values())]
-    known = custom and any(int(custom[1]) in kept for kept in emojis)
-    if not known and (custom or re.fullmatch(r"[\x20-\x7e]*", emoji)):
+    if not (knows_emoji(world, int(custom[1])) if custom else is_emoji(emoji)):
         raise errors.unknown_emoji()
     message = world.get_message(channel_id, message_id)
     if message.reaction_for(emoji) is None and len(message.reactions) >= MAX_REACTIONS:

@@ -136,13 +136,27 @@ def _execute(world: World, ctx: RequestContext) -> None:
 def _edit_hook(world: World, ctx: RequestContext) -> None:
     message_id = ctx.int_arg("message_id")
     hook = world.webhooks.get(world.webhook_tokens.get(ctx.args["token"], 0))
-    place = int(ctx.params.get("thread_id") or (hook.channel_id if hook else 0))
+    if hook is None:
+        _edit_answer(world, ctx, message_id)
+        return
+    place = int(ctx.params.get("thread_id") or hook.channel_id)
     channel_rules.check_open(world, place)
     _edit_body(world, ctx, world.messages.get(place, {}).get(message_id))
 
 
 def _edit_original(world: World, ctx: RequestContext) -> None:
+    _edit_answer(world, ctx, None)
+
+
+def _edit_answer(world: World, ctx: RequestContext, message_id: int | None) -> None:
+    """Check the change of an answer to an interaction; None for its first one."""
     message_rules.check_body(ctx, ctx.body())
+    record = world.interactions.get(world.interaction_tokens.get(ctx.args["token"], 0))
+    if record is None:
+        return
+    message = world.messages.get(record.channel_id, {}).get(message_id or record.message_id or 0)
+    if message is not None:
+        message_rules.check_not_empty(ctx, ctx.body(), message)
 
 
 def _callback(world: World, ctx: RequestContext) -> None:

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
+from simcord.backend import Backend
 from simcord.backend.models import Message
 from simcord.components import walk_components
 from simcord.http.router import RequestContext, UnsupportedField
@@ -34,9 +35,16 @@ MAX_EMBEDS = 10
 MAX_EMBED_TEXT = 6000
 MAX_FIELDS = 25
 MAX_FILES = 10
+MAX_TOGETHER = 25 * 1024 * 1024
 MAX_NONCE = 25
 MAX_MENTIONS = 100
+MAX_LINK = 512
+MAX_COMPONENTS = 40
 BUTTON, STRING_SELECT, PREMIUM = 2, 3, 6
+SELECTS = (STRING_SELECT, 5, 6, 7, 8)
+THUMBNAIL, GALLERY, FILE, CONTAINER = 11, 12, 13, 17
+#: Types of messages that people and bots write; all others are Discord's own.
+WRITTEN = (0, 19, 20, 23)
 MAX_DESCRIPTION = 1024
 EPHEMERAL = 1 << 6
 SENDABLE_FLAGS = 1 << 2 | 1 << 12 | 1 << 13 | 1 << 15
@@ -97,8 +105,9 @@ def check_body(ctx: RequestContext, body: Wire) -> None:
 
 
 def check_files(ctx: RequestContext, body: Wire) -> None:
-    """Check for at most ten files of at most 10 MiB each, with descriptions of at most 1,024 characters."""
-    if any(len(file.fp.getbuffer()) > MAX_UPLOAD for file in ctx.files):
+    """Check for at most ten files, 10 MiB each and 25 MiB together, and their descriptions."""
+    sizes = [len(file.fp.getbuffer()) for file in ctx.files]
+    if max(sizes, default=0) > MAX_UPLOAD or sum(sizes) > MAX_TOGETHER:
         raise refuse(TOO_LARGE)
     kept = body.get("attachments")
     if len(ctx.files) > MAX_FILES or (isinstance(kept, list) and len(kept) > MAX_FILES):
@@ -165,12 +174,17 @@ def _check_url(url: object, path: str, *, media: bool) -> None:
     if url is None:
         return
     schemes = ("http", "https", "attachment") if media else ("http", "https")
+    _check_scheme(url, schemes, path)
     parts = urlsplit(str(url))
-    if parts.scheme not in schemes:
-        text = f'Scheme "{parts.scheme}" must be one of {schemes}.'
-        raise form_error(path, "URL_TYPE_INVALID_SCHEME", text)
     if not parts.netloc or len(str(url)) > 2048:
         raise form_error(path, "URL_TYPE_INVALID_URL", "Not a well formed URL.")
+
+
+def _check_scheme(url: object, schemes: tuple[str, ...], path: str) -> None:
+    scheme = urlsplit(str(url)).scheme
+    if scheme not in schemes:
+        text = f'Scheme "{scheme}" must be one of {schemes}.'
+        raise form_error(path, "URL_TYPE_INVALID_SCHEME", text)
 
 
 def _check_colour(colour: object, path: str) -> None:
@@ -201,6 +215,50 @@ def check_components(ctx: RequestContext, components: object) -> None:
             kind = component["type"]
             raise UnsupportedField(ctx.method, ctx.path, [f"component {kind}: {k}" for k in unknown])
         _check_interactive(component)
+        _check_addresses(component)
+        for holder in (component, *_dicts(component.get("options"))):
+            check_emoji(ctx.backend, holder.get("emoji"))
+        if component.get("type") == CONTAINER and not component.get("components"):
+            raise too_long("components", MAX_COMPONENTS, 1)
+
+
+def check_emoji(world: Backend, emoji: object) -> None:
+    """Raise for a component's emoji that is none, or none the bot may use: an unknown or deleted one."""
+    if not isinstance(emoji, dict):
+        return
+    number, name = emoji.get("id"), str(emoji.get("name") or "")
+    if not (knows_emoji(world, int(number)) if number else is_emoji(name)):
+        raise form_error("components.emoji", "COMPONENT_INVALID_EMOJI", "Invalid emoji")
+
+
+def knows_emoji(world: Backend, emoji_id: int) -> bool:
+    """Return whether a custom emoji is the application's, or of a guild the bot is in."""
+    kept = [world.application_emojis, *(guild.emojis for guild in world.guilds.values())]
+    return any(emoji_id in emojis for emojis in kept)
+
+
+def is_emoji(name: str) -> bool:
+    """Return whether a name may be an emoji itself; an ASCII text never is."""
+    return not name.isascii()
+
+
+def _dicts(items: object) -> list[Wire]:
+    return [item for item in items if isinstance(item, dict)] if isinstance(items, list) else []
+
+
+def _check_addresses(component: Wire) -> None:
+    """Check where links lead and where pictures and files come from."""
+    kind = component.get("type")
+    if kind == BUTTON and component.get("url") is not None:
+        _check_scheme(component["url"], ("http", "https", "discord"), "components.url")
+        if len(str(component["url"])) > MAX_LINK:
+            raise too_long("components.url", MAX_LINK)
+    shown = [component, *_dicts(component.get("items"))] if kind in (THUMBNAIL, GALLERY) else []
+    for holder in shown:
+        if isinstance(holder.get("media"), dict):
+            _check_url(holder["media"].get("url"), "components.media.url", media=True)
+    if kind == FILE and isinstance(component.get("file"), dict):
+        _check_scheme(component["file"].get("url"), ("attachment",), "components.file.url")
 
 
 def _check_interactive(component: Wire) -> None:
@@ -214,6 +272,12 @@ def _check_interactive(component: Wire) -> None:
         if isinstance(most, int) and most > len(offered):
             text = f"int value should be less than or equal to {len(offered)}."
             raise form_error("components.max_values", "NUMBER_TYPE_MAX", text)
+    chosen = [option for option in _dicts(offered) if option.get("default")] + _dicts(
+        component.get("default_values")
+    )
+    if kind in SELECTS and len(chosen) > (component.get("max_values") or 1):
+        text = "The number of default values must be in the range of min_values and max_values."
+        raise form_error("components.default_values", "BASE_TYPE_BAD_LENGTH", text)
 
 
 def check_mentions(allowed: object) -> None:
@@ -268,6 +332,9 @@ def check_reply(world: World, channel_id: int, body: Wire) -> None:
     known = world.messages[channel_id].get(int(reference.get("message_id", 0)))
     if known is None and reference.get("fail_if_not_exists", True):
         raise form_error("message_reference", "REPLIES_UNKNOWN_MESSAGE", "Unknown message")
+    if known is not None and known.type not in WRITTEN:
+        text = "Cannot reply to a system message"
+        raise form_error("message_reference", "REPLIES_CANNOT_REPLY_TO_SYSTEM_MESSAGE", text)
 
 
 def check_name(name: object, path: str) -> None:

@@ -356,7 +356,8 @@ async def _read(request: web.Request) -> tuple[object, list[Upload]]:
 
 async def _multipart(request: web.Request) -> tuple[object, list[Upload]]:
     form = await request.post()
-    body: Wire = json.loads(str(form.get("payload_json", "{}")))
+    sent = form.get("payload_json", "{}")  # as text, or with a content type of its own, as bytes
+    body: Wire = json.loads(sent if isinstance(sent, (bytes, bytearray)) else str(sent))
     described = {
         str(item.get("id")): item.get("description")
         for item in (body.get("data") or body).get("attachments") or []

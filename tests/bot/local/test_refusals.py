@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from typing import Any
 
+import aiohttp
 import discord
 import pytest
 from discord import app_commands
@@ -13,6 +14,7 @@ from bot.local import CannotError, LocalDiscord, NoAnswerError
 from bot.local.payloads import MAX_UPLOAD
 from bot.local.rest import LISTENERS, Call
 from tests.bot.local.conftest import House, raw
+from tests.bot.local.smallbot import PNG
 
 
 async def refused(work: Any) -> discord.HTTPException:
@@ -88,6 +90,100 @@ async def test_empty_message_and_big_files(house: House) -> None:
     hook = await house.lobby.create_webhook(name="agents")
     eleven = [discord.File(io.BytesIO(b"x"), f"{n}.txt") for n in range(11)]
     assert (await refused(hook.send(files=eleven))).code == 50035
+
+
+def button(**fields: Any) -> dict[str, Any]:
+    """A message with one button."""
+    one = {"type": 2, "style": 1, "label": "l"} | fields
+    return {"content": "x", "components": [{"type": 1, "components": [one]}]}
+
+
+def menu(**fields: Any) -> dict[str, Any]:
+    """A message with one menu of two options."""
+    options = [{"label": name, "value": name} for name in ("a", "b")]
+    one = {"type": 3, "custom_id": "m", "options": options} | fields
+    return {"content": "x", "components": [{"type": 1, "components": [one]}]}
+
+
+def layout(*components: dict[str, Any]) -> dict[str, Any]:
+    """A message of components v2."""
+    return {"flags": 1 << 15, "components": list(components)}
+
+
+SCHEME, EMOJI = "URL_TYPE_INVALID_SCHEME", "COMPONENT_INVALID_EMOJI"
+CHOSEN = [{"label": name, "value": name, "default": True} for name in ("a", "b")]
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        (button(style=5, url="javascript:alert(1)"), SCHEME),
+        (button(custom_id="b", emoji={"name": "stop"}), EMOJI),
+        (button(custom_id="b", emoji={"name": "gone", "id": "123"}), EMOJI),
+        (menu(options=[{"label": "a", "value": "a", "emoji": {"name": "stop"}}]), EMOJI),
+        (menu(options=CHOSEN), "BASE_TYPE_BAD_LENGTH"),
+        (layout({"type": 12, "items": [{"media": {"url": "javascript:x"}}]}), SCHEME),
+        (layout({"type": 13, "file": {"url": "https://files.example/a.txt"}}), SCHEME),
+        (layout({"type": 17, "components": []}), "BASE_TYPE_BAD_LENGTH"),
+    ],
+)
+async def test_component_form_errors(local: LocalDiscord, body: dict[str, Any], code: str) -> None:
+    """A card with a link, an emoji or a file that Discord does not take is refused as a whole."""
+    lobby = local.you.channel("lobby")["id"]
+    status, answer, _ = await raw(local, "POST", f"/channels/{lobby}/messages", json=body)
+    assert (status, answer["code"]) == (400, 50035) and code in str(answer["errors"])
+
+
+async def test_what_components_may_hold(house: House) -> None:
+    """Emojis of Discord's and of the application, links of the client, and as many choices as may be made."""
+    own = await house.bot.create_application_emoji(name="face", image=PNG)
+    lobby = f"/channels/{house.lobby.id}/messages"
+    for body in (
+        button(custom_id="b", emoji={"name": "⏸"}),
+        button(custom_id="b", emoji={"name": own.name, "id": str(own.id)}),
+        button(style=5, url="discord://-/channels/1/2"),
+        menu(options=CHOSEN, max_values=2),
+    ):
+        assert (await raw(house.local, "POST", lobby, json=body))[0] == 200
+    await own.delete()
+    gone = button(custom_id="b", emoji={"name": own.name, "id": str(own.id)})
+    assert (await raw(house.local, "POST", lobby, json=gone))[0] == 400
+
+
+async def test_nobody_replies_to_discords_own_messages(house: House) -> None:
+    """A notice of a pin is no message to answer."""
+    you = house.local.you
+    await you.pin(await you.send(house.lobby.id, "pin me"))
+    notice = you.history(house.lobby.id)[-1]
+    body = {"content": "x", "message_reference": {"message_id": notice["id"]}}
+    status, answer, _ = await raw(house.local, "POST", f"/channels/{house.lobby.id}/messages", json=body)
+    assert status == 400 and "REPLIES_CANNOT_REPLY_TO_SYSTEM_MESSAGE" in str(answer["errors"])
+
+
+async def test_an_answer_cannot_be_emptied(house: House) -> None:
+    """Neither the first answer to an interaction nor a later one."""
+    done = await house.local.you.slash(house.lobby.id, "slow")
+    record = house.local.world.interactions[done.id]
+    hook = f"/webhooks/{house.local.world.application_id}/{record.token}"
+    later = (await raw(house.local, "POST", hook, json={"content": "later"}))[1]
+    for message in ("@original", later["id"]):
+        path = f"{hook}/messages/{message}"
+        answer = (await raw(house.local, "PATCH", path, json={"content": ""}))[1]
+        assert answer["code"] == 50006
+        assert (await raw(house.local, "PATCH", path, json={"content": "other words"}))[0] == 200
+
+
+async def test_files_of_one_request(local: LocalDiscord) -> None:
+    """Together they may have 25 MiB; the JSON beside them may name its content type."""
+    path = f"/channels/{local.you.channel('lobby')['id']}/messages"
+    for size, status in ((8, 200), (9, 413)):
+        form = aiohttp.FormData()
+        form.add_field("payload_json", '{"content": "x"}', content_type="application/json")
+        for index in range(3):
+            form.add_field(
+                f"files[{index}]", io.BytesIO(b"x" * (size * 1024 * 1024)), filename=f"{index}.bin"
+            )
+        assert (await raw(local, "POST", path, data=form))[0] == status
 
 
 async def test_persona_names_and_faces(house: House) -> None:
