@@ -151,6 +151,15 @@ export function toast(text) {
   setTimeout(() => node.remove(), 6000);
 }
 
+export async function copyText(text) {
+  try {
+    await navigator.clipboard.writeText(text);
+    toast("Copied.");
+  } catch {
+    toast("The browser does not let this page copy. Select the text and copy it by hand.");
+  }
+}
+
 // Enter, unless it only ends a word of an input method (Japanese, Chinese, Korean).
 export const entered = (event) => event.key === "Enter" && !event.isComposing;
 

@@ -1,6 +1,6 @@
 // Discord's markdown as elements. Nothing a model or a person writes ever becomes markup.
 
-import { emojiNode, h, safeLink } from "./dom.js";
+import { copyText, emojiNode, h, safeLink } from "./dom.js";
 import { state, emit } from "./state.js";
 
 export function markdown(text, { big = true } = {}) {
@@ -9,25 +9,36 @@ export function markdown(text, { big = true } = {}) {
   return root;
 }
 
-function blocks(text, parent, big) {
+// Quotes do not nest: what is quoted shows the marks of a further one.
+function blocks(text, parent, big, quoted = false) {
   const fence = /```(?:([a-z0-9_+.-]+)\n)?\n?([\s\S]*?)\n?```/i;
   let rest = text;
   for (;;) {
     const match = fence.exec(rest);
     if (!match) break;
-    lines(rest.slice(0, match.index).replace(/\n$/, ""), parent, big);
+    const before = rest.slice(0, match.index);
+    if (!quoted && /^>>> /m.test(before)) break;
+    const start = before.lastIndexOf("\n") + 1;
+    const inside = !quoted && /^(?:> ?[^\n]*(?:\n|$))+/.exec(rest.slice(start));
+    if (inside) {
+      const end = start + inside[0].length;
+      lines(rest.slice(0, end).replace(/\n$/, ""), parent, big);
+      rest = rest.slice(end);
+      continue;
+    }
+    lines(before.replace(/\n$/, ""), parent, big, quoted);
     parent.append(codeBlock(match[2], match[1]));
     rest = rest.slice(match.index + match[0].length).replace(/^\n/, "");
   }
-  lines(rest, parent, big);
+  lines(rest, parent, big, quoted);
 }
 
 function codeBlock(code, language) {
-  const copy = h("button", { type: "button", class: "copy", onclick: () => navigator.clipboard.writeText(code) }, "Copy");
+  const copy = h("button", { type: "button", class: "copy", onclick: () => copyText(code) }, "Copy");
   return h("pre", { class: "code", tabindex: "0", "data-language": language || null }, h("code", {}, code), copy);
 }
 
-function lines(text, parent, big) {
+function lines(text, parent, big, within = false) {
   if (!text) return;
   const all = text.split("\n");
   let plain = [];
@@ -44,12 +55,12 @@ function lines(text, parent, big) {
     const heading = big && /^(#{1,3}) +(.+)$/.exec(line);
     const small = big && /^-# +(.+)$/.exec(line);
     const item = /^( *)([-*]|\d+\.) +(.+)$/.exec(line);
-    if (line.startsWith(">>> ")) {
+    if (!within && line.startsWith(">>> ")) {
       flush();
       quote([line.slice(4), ...all.slice(index + 1)], parent, big);
       return;
     }
-    if (/^> /.test(line)) {
+    if (!within && /^> /.test(line)) {
       flush();
       const quoted = [];
       while (index < all.length && /^> ?/.test(all[index])) quoted.push(all[index++].replace(/^> ?/, ""));
@@ -85,7 +96,7 @@ function lines(text, parent, big) {
 
 function quote(quoted, parent, big) {
   const node = h("blockquote", {});
-  lines(quoted.join("\n"), node, big);
+  blocks(quoted.join("\n"), node, big, true);
   parent.append(node);
 }
 
@@ -117,10 +128,11 @@ const RULES = [
   [/^\|\|([\s\S]+?)\|\|/, (m) => spoiler(m[1])],
   [/^\*(?!\s)([^*\n]+?)\*(?!\*)/, (m) => wrap("em", m[1])],
   [/^_(?!\s)([^_]+?)_(?![\p{L}\p{N}_])/u, (m) => wrap("em", m[1])],
-  [/^\[([^\]\n]+)\]\(<?(https?:\/\/[^\s)>]+)>?(?: "[^"]*")?\)/, (m) => link(m[2], m[1])],
+  // A label that is an address itself could lead elsewhere than it says: as in Discord's client, both are shown.
+  [/^\[([^\]\n]+)\]\(<?(https?:\/\/(?:\([^\s()<>]*\)|[^\s()<>])+)>?(?: "[^"]*")?\)/, (m) => (/https?:\/\//i.test(m[1]) ? null : link(m[2], m[1]))],
   [/^<(https?:\/\/[^\s>]+)>/, (m) => link(m[1])],
   [/^https:\/\/discord\.com\/channels\/(\d+)\/(\d+)\/(\d+)/, (m) => messageLink(m[1], m[2], m[3])],
-  [/^https?:\/\/[^\s<]*[^\s<.,:;"')\]]/, (m) => link(m[0])],
+  [/^https?:\/\/(?:\([^\s()<]*\)|[^\s()<])*(?:\([^\s()<]*\)|[^\s<.,:;"'()\]])/, (m) => link(m[0])],
   [/^<@!?(\d+)>/, (m) => mention(`@${state.users.get(m[1])?.name || "unknown-user"}`)],
   [/^<@&(\d+)>/, (m) => mention(`@${state.roles.get(m[1])?.name || "unknown-role"}`)],
   [/^<#(\d+)>/, (m) => channelMention(m[1])],

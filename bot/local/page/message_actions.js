@@ -1,6 +1,6 @@
 // Actions on a message: react, reply, edit, pin, delete, use an app command.
 
-import { entered, h, icon, toast } from "./dom.js";
+import { copyText, entered, h, icon, toast } from "./dom.js";
 import { confirmDelete, openEmoji, openMenu, openModal } from "./dialogs.js";
 import { act } from "./server.js";
 import { emit, state } from "./state.js";
@@ -36,7 +36,7 @@ export function actions(message) {
     { label: "Add reaction", act: () => openEmoji(below(document.querySelector(`#messages [data-id="${CSS.escape(message.id)}"]`)), (emoji) => react(message, emoji, true)) },
     mine && { label: "Edit message", act: () => startEdit(message) },
     { label: message.pinned ? "Unpin message" : "Pin message", act: () => attempt(() => act("pin", { channel: message.channel_id, message: message.id, on: !message.pinned })) },
-    { label: "Copy text", act: () => navigator.clipboard.writeText(message.content) },
+    { label: "Copy text", act: () => copyText(message.content) },
     ...(apps.length ? [null, { heading: "Apps" }, ...apps] : []),
     null,
     { label: "Delete message", danger: true, act: () => confirmDelete(message, () => attempt(() => act("delete", { channel: message.channel_id, message: message.id }))) },

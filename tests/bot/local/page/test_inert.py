@@ -68,3 +68,41 @@ async def test_policy_stops_injected_script(house: House, browser: Browser) -> N
     assert await page.evaluate("window.pwned") is None
     assert sum("Content Security Policy" in text for text in refused) == 2
     await page.close()
+
+
+@pytest.mark.parametrize(
+    ("text", "selector", "shown"),
+    [
+        (
+            "[https://good.example](https://evil.example)",
+            ".line",
+            ["[https://good.example](https://evil.example)"],
+        ),
+        ("[a wiki](https://w.example/A_(b))!", ".line a[href='https://w.example/A_(b)']", ["a wiki"]),
+        ("see (https://w.example/A_(b)).", ".line a", ["https://w.example/A_(b)"]),
+        ("> read\n> ```py\n> one\n> ```\n> on\nafter", "blockquote pre code", ["one"]),
+        ("> read\n> ```py\n> one\n> ```\n> on\nafter", "blockquote > .line", ["read", "on"]),
+        ("```py\n> no quote\n```\n> quote", "blockquote", ["quote"]),
+        ("> > once", "blockquote", ["> once"]),
+        (">>> all\n```\none\n```\nof it", "blockquote > .line", ["all", "of it"]),
+    ],
+)
+async def test_links_and_quotes_are_shown_as_discord_shows_them(
+    page: Page, house: House, text: str, selector: str, shown: list[str]
+) -> None:
+    """A link says where it leads; what is quoted, code too, stands in the quote."""
+    sent = await house.local.you.send(house.lobby.id, text)
+    message = page.locator(f".message[data-id='{sent['id']}']")
+    await expect(message.locator(selector)).to_have_text(shown)
+
+
+async def test_copying_is_said(page: Page, house: House) -> None:
+    """A press on Copy says whether it worked."""
+    await house.local.you.send(house.lobby.id, "```\none\n```")
+    await page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    await page.get_by_role("button", name="Copy").click()
+    await expect(page.locator(".toast")).to_have_text("Copied.")
+    assert await page.evaluate("navigator.clipboard.readText()") == "one"
+    await page.evaluate("() => { navigator.clipboard.writeText = () => Promise.reject(new Error('no')); }")
+    await page.get_by_role("button", name="Copy").click()
+    await expect(page.locator(".toast").last).to_contain_text("by hand")
