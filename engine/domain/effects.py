@@ -32,7 +32,8 @@ NEW_GROUP = 0
 class SendMessage:
     """Send a message to named agents, or to the group `to_group`; `shown`: the addressees people see.
 
-    `waits`: the sender waits until all of them answered. `asks`: it is a question to people.
+    `waits`: the sender waits until all of them answered. `asks`: it is a question to people. `needs_answer`:
+    agents are to answer it; a message that needs none may wake all the same.
     """
 
     to: tuple[str, ...]
@@ -44,6 +45,7 @@ class SendMessage:
     refs: tuple[str, ...] = ()
     waits: bool = False
     asks: bool = False
+    needs_answer: bool = True
 
 
 @dataclass(frozen=True, slots=True)

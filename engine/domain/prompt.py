@@ -115,7 +115,7 @@ def _messages(inbox: Sequence[InboxMessage]) -> str:
 
 def _waits(message: InboxMessage) -> str:
     """Say after a message that its sender needs an answer."""
-    waits = message.from_kind == "agent" and message.wakes
+    waits = message.from_kind == "agent" and message.wakes and message.about != "told"
     return "\n[its sender waits for your answer]" if waits else ""
 
 

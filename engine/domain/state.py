@@ -34,10 +34,10 @@ SenderKind = Literal["person", "agent", "work", "system", "outside"]
 """Who sent a message: a person, an agent, an agent through an assignment ("work"), the engine ("system"), a
 tool of the world outside that the receiver called."""
 
-About = Literal["", "assignment", "submission", "wrap_up", "answer", "said", "outside", "correction"]
+About = Literal["", "assignment", "submission", "wrap_up", "answer", "said", "outside", "correction", "told"]
 """What the receiver should do, where the engine has to know: do the work, review it, finish at once, act on
 a person's answer, judge by what a person said to somebody else, go on with what a call came to, follow
-instructions that a person changed."""
+instructions that a person changed; "told": it comes from an agent that needs no answer."""
 
 
 @dataclass(frozen=True, slots=True)

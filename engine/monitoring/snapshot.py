@@ -172,7 +172,7 @@ def _messages(connection: Connection, task_id: int) -> tuple[AgentMessage, ...]:
             MESSAGES.c.id,
             MESSAGES.c.from_agent,
             MESSAGES.c.to_agent,
-            MESSAGES.c.wakes,
+            sa.and_(MESSAGES.c.wakes, MESSAGES.c.about != "told").label("asks"),
             sa.func.length(MESSAGES.c.text).label("chars"),
             MESSAGES.c.created_at,
             sa.func.substr(MESSAGES.c.text, 1, 80).label("start"),
@@ -185,7 +185,7 @@ def _messages(connection: Connection, task_id: int) -> tuple[AgentMessage, ...]:
         .order_by(MESSAGES.c.id)
     )
     return tuple(
-        AgentMessage(r.id, r.from_agent, r.to_agent, bool(r.wakes), r.chars, r.created_at, r.start)
+        AgentMessage(r.id, r.from_agent, r.to_agent, bool(r.asks), r.chars, r.created_at, r.start)
         for r in connection.execute(query)
     )
 

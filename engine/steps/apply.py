@@ -117,7 +117,12 @@ def apply_send_message(effect: SendMessage, unit: UnitOfWork) -> None:
     for agent_id in sorted(ids):
         # Who asked several is woken by the last answer, or by one that asks back.
         last = agent_id not in waiting or is_last_answer(unit.connection, agent_id, unit.agent.id)
-        unit.add_message(agent_id, effect.text, wakes=effect.wakes and (last or effect.waits))
+        unit.add_message(
+            agent_id,
+            effect.text,
+            wakes=effect.wakes and (last or effect.waits),
+            about=("" if effect.needs_answer else "told", None),
+        )
     group = effect.group_id or _work_group(unit)
     if targets and unit.leads is not None and all(row.group_id == unit.leads for row in targets):
         group = unit.leads

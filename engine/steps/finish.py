@@ -158,6 +158,7 @@ def apply_verdict(effect: Verdict, unit: UnitOfWork) -> None:
         unit.add_message(
             task.boss_id,
             f"The auditor rejected the result:\n{effect.findings}\nRepair it, then finish again.",
+            about=("told", None),
         )
 
 

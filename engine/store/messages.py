@@ -17,6 +17,8 @@ from engine.store.core import (
 )
 from engine.store.prepared import Prepared
 
+_NEEDS_ANSWER = sa.and_(MESSAGES.c.wakes, MESSAGES.c.about != "told")
+
 
 def askers_of(connection: Connection, task_id: int, agent_id: int) -> list[str]:
     """Return the names of agents whose newest message that needs an answer the agent has not answered yet.
@@ -34,7 +36,7 @@ def _unanswered_askers() -> sa.Select[tuple[str]]:
             MESSAGES.c.to_agent == sa.bindparam("agent"),
             MESSAGES.c.from_agent.is_not(None),
             MESSAGES.c.from_kind == "agent",
-            MESSAGES.c.wakes,
+            _NEEDS_ANSWER,
         )
         .group_by(MESSAGES.c.from_agent)
         .subquery()
@@ -78,7 +80,7 @@ def _unanswered_questions() -> sa.Select[tuple[int]]:
             MESSAGES.c.task_id == sa.bindparam("task"),
             MESSAGES.c.from_agent == sa.bindparam("agent"),
             MESSAGES.c.from_kind == "agent",
-            MESSAGES.c.wakes,
+            _NEEDS_ANSWER,
         )
         .group_by(MESSAGES.c.to_agent)
         .subquery()

@@ -31,7 +31,8 @@ async def send_message(context: ToolContext, arguments: SendMessageArguments) ->
     await check_names(context, named)
     people = any(key in PEOPLE for key in keys)
     group = _group(context) if GROUP in keys else None
-    wakes = arguments.needs_answer or await _is_awaited(context, keys)
+    awaited = await _is_awaited(context, keys)
+    wakes = arguments.needs_answer or awaited
     context.stage(
         SendMessage(
             to=tuple(dict.fromkeys(address_key(name) for name in named)),
@@ -43,6 +44,7 @@ async def send_message(context: ToolContext, arguments: SendMessageArguments) ->
             refs=_refs(context) if people else (),
             waits=arguments.wait and arguments.needs_answer,
             asks=people and _asks(arguments),
+            needs_answer=_asks(arguments) or (arguments.needs_answer and not awaited),
         )
     )
     context.ends_turn = context.ends_turn or arguments.wait
@@ -53,7 +55,7 @@ async def send_message(context: ToolContext, arguments: SendMessageArguments) ->
 
 
 def _asks(arguments: SendMessageArguments) -> bool:
-    """Return whether a message to people is a question: said so, not merely left at the default."""
+    """Return whether a message is a question: said so, not merely left at the default."""
     said_so = arguments.wait or "needs_answer" in arguments.model_fields_set
     return arguments.needs_answer and said_so
 

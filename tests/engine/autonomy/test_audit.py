@@ -37,8 +37,15 @@ def boss(view: View) -> ChatAnswer:
 
 
 async def test_a_rejection_goes_back_to_the_boss_and_a_new_auditor_judges(stage: Stage) -> None:
-    """The second auditor has seen nothing of the first round; its acceptance verifies the task."""
+    """The second auditor has seen nothing of the first round; its acceptance verifies the task. The first,
+    which has left, waits for nobody's answer."""
     saw: list[str] = []
+    told: list[str] = []
+
+    def listening(view: View) -> ChatAnswer:
+        if "The auditor rejected the result" in view.last:
+            told.append(view.last)
+        return boss(view)
 
     def first(view: View) -> ChatAnswer:
         return call(("verdict", {"verdict": "reject", "findings": "repaired.txt is missing"}))
@@ -49,8 +56,9 @@ async def test_a_rejection_goes_back_to_the_boss_and_a_new_auditor_judges(stage:
             return call(("list_files", {}), ("read_file", {"path": "repaired1.txt"}))
         return call(("verdict", {"verdict": "accept", "findings": "it is there"}))
 
-    play = await stage({"Boss": boss, "Auditor": first, "Auditor 2": second}, audit_rounds=2)
+    play = await stage({"Boss": listening, "Auditor": first, "Auditor 2": second}, audit_rounds=2)
     end = await play.end()
+    assert told and "waits for your answer" not in told[0]
     assert end.verified and end.report == "repaired"
     assert [(a.verdict, a.round) for a in play.of(Audited)] == [("rejected", 1), ("accepted", 2)]
     assert "repaired.txt is missing" not in saw[0]

@@ -343,11 +343,14 @@ async def test_work_handed_down_a_chain_is_stopped_at_its_end(stage: Stage) -> N
 
 
 async def test_an_answer_wakes_who_waits_for_it_whatever_its_flags(stage: Stage) -> None:
-    """No rule of the watch has to wake it, and the asked one sees who waits."""
+    """No rule of the watch has to wake it, and the asked one sees who waits; who reads the answer is not
+    asked for another."""
     seen: list[str] = []
+    heard: list[str] = []
 
     def asks(view: View) -> ChatAnswer:
         if "it is 7" in view.last:
+            heard.append(view.last)
             return say("Thanks to nobody.")
         if "ask Bob" in view.last and not view.did("send_message"):
             return call(("send_message", {"to": ["Bob"], "text": "how many?", "wait": True}))
@@ -370,6 +373,7 @@ async def test_an_answer_wakes_who_waits_for_it_whatever_its_flags(stage: Stage)
     play = await stage({"Boss": boss, "Ada": asks, "Bob": answers}, watch=calm)
     await play.until(AgentSpoke, name="Ada", text="Thanks to nobody.")
     assert "[its sender waits for your answer]" in seen[0]
+    assert heard and "[its sender waits" not in heard[0]
 
 
 async def test_work_can_be_given_and_reviewed_without_a_call_only_to_end_the_turn(stage: Stage) -> None:
