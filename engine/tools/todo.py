@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from engine.domain.effects import SetTodo
 from engine.domain.outcomes import ToolResult
@@ -12,12 +12,27 @@ from engine.domain.state import TodoItem
 from engine.tools.base import WORKERS, Arguments, Tool, ToolContext
 from engine.tools.task_title import name_task, title_field
 
+_USUAL = {
+    **dict.fromkeys(("pending", "open", "not started"), "todo"),
+    **dict.fromkeys(("in progress", "active", "started"), "doing"),
+    **dict.fromkeys(("completed", "complete", "finished"), "done"),
+}
+"""What models call a status that have learned another program's list."""
+
+
+def _status(given: object) -> object:
+    """Return the status that a word means, anything else as it is."""
+    if not isinstance(given, str):
+        return given
+    word = " ".join(given.lower().replace("_", " ").replace("-", " ").split())
+    return _USUAL.get(word, word)
+
 
 class TodoLine(Arguments):
     """One item of the todo list."""
 
     text: str = Field(min_length=1, max_length=300)
-    status: Literal["todo", "doing", "done"] = "todo"
+    status: Annotated[Literal["todo", "doing", "done"], BeforeValidator(_status)] = "todo"
 
 
 class UpdateTodoArguments(Arguments):

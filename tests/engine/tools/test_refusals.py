@@ -117,6 +117,24 @@ async def test_an_open_list_is_no_reason_to_refuse_the_end(stage: Stage, beside:
     assert agent.steps == (1 if beside else 2)
 
 
+async def test_the_states_of_other_programs_lists_are_understood(stage: Stage) -> None:
+    """A model that has learned them is not refused, which would lose its list for a whole turn."""
+    states = ["pending", "in_progress", "In Progress", "completed", "done"]
+    todo: Call = ("update_todo", {"items": [{"text": state, "status": state} for state in states]})
+    finish: Call = ("finish", {"report": "made"})
+    heard: list[str] = []
+
+    def boss(view: View) -> ChatAnswer:
+        heard.append(view.last)
+        return call(finish) if view.steps else call(todo)
+
+    play = await stage({"Boss": boss})
+    await play.end()
+    assert "Noted: 3 open of 5." in heard[1]
+    [agent] = await play.engine.look.agents(play.task)
+    assert [status for _, status in agent.todo] == ["todo", "doing", "doing", "done", "done"]
+
+
 async def test_limits_of_depth_and_members_are_said(stage: Stage) -> None:
     """Who may not recruit any more hears why and what to do."""
     heard: list[str] = []
