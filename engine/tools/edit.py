@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
 
 from pydantic import Field
 
@@ -22,6 +23,12 @@ MAX_ECHO = 2_000
 
 MAX_LINE = 200
 MAX_NUMBERS = 8
+
+MAX_NEAR = 1_000
+"""Characters of the place most like a passage that was not found."""
+
+LIKE, SHORT, MAX_COMPARED_LINES = 0.75, 8, 3_000
+"""How alike two lines are that one is shown for the other, from which length, in files of how many lines."""
 
 _NUMBERED = re.compile(r"^ *\d+\t", re.MULTILINE)
 
@@ -112,10 +119,24 @@ def _hint(text: str, old: str) -> str:
     if _NUMBERED.sub("", old) in text:
         return "Leave out the line numbers and tabs that read_file puts before the lines."
     first = next((line.strip() for line in old.splitlines() if line.strip()), "")
-    similar = [n for n, line in enumerate(text.splitlines(), 1) if first and first in line]
-    if similar:
-        return f"Its first line is at line {similar[0]}: read there and copy the passage exactly."
-    return "Read the file and copy the passage exactly."
+    lines = split_lines(text)
+    at = next((n for n, line in enumerate(lines, 1) if first and first in line), 0) or _nearest(lines, first)
+    if not at:
+        return "Read the file and copy the passage exactly."
+    there = lines[at - 1 : at - 1 + max(1, len(old.strip("\n").splitlines()))]
+    if sum(len(line) + 1 for line in there) > MAX_NEAR:
+        return f"Its first line is at line {at}: read there and copy the passage exactly."
+    shown = "\n".join(line.removesuffix("\r") for line in there)
+    return f"Nearest is line {at}, which reads:\n{shown}\nCopy the passage exactly."
+
+
+def _nearest(lines: Sequence[str], wanted: str) -> int:
+    """Return the number of the line that is most like the wanted one, 0 for none that is like it."""
+    if len(wanted) < SHORT or len(lines) > MAX_COMPARED_LINES:
+        return 0
+    stripped = [line.strip() for line in lines]
+    close = get_close_matches(wanted[:MAX_LINE], [line[:MAX_LINE] for line in stripped], 1, LIKE)
+    return next((n for n, line in enumerate(stripped, 1) if close and line[:MAX_LINE] == close[0]), 0)
 
 
 def _line(text: str, place: int) -> int:

@@ -40,7 +40,7 @@ async def test_several_replacements_are_made_at_once_and_shown(stage: Stage) -> 
         (edit(edits=[{"old": "e", "new": "x"}]), "found 9 times (lines 1, 3, 3, 5, 7, 7, 8, 9, …)"),
         (edit(edits=[{"old": "zz", "new": ""}, {"old": "e", "new": ""}]), "Edit 2 of 2: The"),
         (edit(old="2\ttwo\n3\tthree", new="x"), "Leave out the line numbers"),
-        (edit(old="two\n  three", new="x"), "Its first line is at line 2"),
+        (edit(old="two\n  three", new="x"), "Nearest is line 2, which reads:\ntwo\nthree\nCopy"),
         (edit(old="two"), "new is missing"),
         (edit(), "Give old and new, or edits"),
     ],
@@ -66,6 +66,22 @@ async def test_changes_that_are_made(stage: Stage, before: str, made: Call, afte
     """Everywhere, by nothing, in the file's own line ends, one on the other, at the end."""
     play, _ = await played(stage, write("a.txt", before), made)
     assert await content(play, "a.txt") == after
+
+
+async def test_a_passage_copied_with_an_error_is_answered_with_the_lines_there(stage: Stage) -> None:
+    """No call to read them is needed; a passage like no line gets none, a long place only its number."""
+    text = 'def read(path):\n    return open(path, encoding="utf-8").read()\n' + "word " * 300 + "\n"
+    wrong = "    return open(path, encoding='utf-8').read()"
+    _, heard = await played(
+        stage,
+        write("a.txt", text),
+        edit(old=wrong, new="x"),
+        edit(old="nothing of the kind", new="x"),
+        edit(old="word word\n\nword", new="x"),
+    )
+    assert 'Nearest is line 2, which reads:\n    return open(path, encoding="utf-8").read()\nCopy' in heard[1]
+    assert "Nearest" not in heard[2] and "Read the file and copy" in heard[2]
+    assert "Its first line is at line 3: read there" in heard[3] and "word word word" not in heard[3]
 
 
 async def test_a_file_is_moved_and_another_deleted(stage: Stage) -> None:
