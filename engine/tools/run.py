@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import re
+from collections.abc import Iterable
 from dataclasses import replace
 
 from pydantic import Field
@@ -27,7 +29,7 @@ SHOWN = 1_500
 TALK_SHOWN = 6_000
 """Characters of a conversation that are kept."""
 
-MISSING = "ModuleNotFoundError: No module named"
+_LACKED = re.compile(r"ModuleNotFoundError: No module named '([^'\n]+)'")
 MOST_DEPENDS = 200
 """Files kept with a run as those that it depends on."""
 
@@ -172,9 +174,16 @@ async def _ended(
     return ToolResult(describe(result, limit) + kept, outcome, steady)
 
 
+def _own_modules(paths: Iterable[str]) -> set[str]:
+    """Return the names under which the task's own files can be imported, in whatever folder they are."""
+    parts = (part for path in paths if path.endswith(".py") for part in path.removesuffix(".py").split("/"))
+    return set(parts)
+
+
 def _missing(context: ToolContext, result: RunResult, given: Checkout) -> str:
     """Return how to get a module that a program lacked, "" where that cannot be."""
-    if context.packages is None or MISSING not in result.output or context.agent.role == "auditor":
+    lacked = {name.partition(".")[0] for name in _LACKED.findall(result.output)}
+    if context.packages is None or context.agent.role == "auditor" or lacked <= _own_modules(given.files):
         return ""
     named = [path for path in ("requirements.txt", "pyproject.toml") if path in given.files]
     return f"\n(install_packages gets what is missing{f', also by {named[0]}' if named else ''})"

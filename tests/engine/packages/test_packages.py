@@ -179,16 +179,20 @@ async def test_people_allow_packages_and_programs_of_that_task_have_them(
     passable: Path, index: Index, stage: Stage, real: Sandbox
 ) -> None:
     """The agent hears that a module is missing and asks by the workspace's own file. What a person allows
-    cannot be written, shadows nothing, starts nothing, and is pinned and reported."""
+    cannot be written, shadows nothing, starts nothing, and is pinned and reported. A module that a colleague
+    has yet to write is no package."""
     heard: list[str] = []
+    own: list[str] = []
 
     def boss(view: View) -> ChatAnswer:
         heard.append(view.last)
+        own[:] = [m.content for m in view.request.messages if "No module named 'team.parts'" in m.content]
         use = ("run", {"command": ["python", "use.py"]})
         wrote = [("write_file", {"path": "use.py", "content": USE})]
         wrote.append(("write_file", {"path": "requirements.txt", "content": "oak<2  # for use.py\n"}))
+        wrote.append(("write_file", {"path": "team/__init__.py", "content": ""}))
         if not view.did("write_file"):
-            return call(*wrote, use)
+            return call(*wrote, ("run", {"command": ["python", "-c", "import team.parts"]}), use)
         if not view.did("install_packages"):
             return call(INSTALL)
         if "allowed the packages" in view.last:
@@ -203,6 +207,7 @@ async def test_people_allow_packages_and_programs_of_that_task_have_them(
     assert gate.question == "oak<2"
     await play.do(AnswerGate(gate.gate_id, "me", "allow_packages"))
     end = await play.end()
+    assert own and "install_packages" not in own[0]
     assert any("install_packages gets what is missing, also by requirements.txt" in text for text in heard)
     assert any("This task has oak 1.0 already" in text for text in heard)
     [added] = play.of(PackagesAdded)
