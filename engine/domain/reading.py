@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
+from engine.domain.checks import named
+
 LONG = 60_000
 """Characters of one document that are to be read."""
 
@@ -77,17 +79,24 @@ def _first_worth(numbers: Iterable[int], sizes: dict[int, int], room: int) -> li
     return found
 
 
-def refusal(unread: Sequence[Unread]) -> str:
-    """Return what an auditor hears that accepts too early."""
-    named: list[str] = []
+def refusal(unread: Sequence[Unread], late: Sequence[str] = ()) -> str:
+    """Return what an auditor hears that accepts too early. `late`: documents that only the answer which
+    accepts them read."""
+    if not unread:
+        return (
+            f"Not yet: you judged in the same answer that read {named(late)}, whose text comes to you only "
+            "now. Judge by it in your next answer."
+        )
+    listed: list[str] = []
     room = SHOWN_CHARS
     for each in unread[:SHOWN]:
-        if named and each.chars > room:
+        if listed and each.chars > room:
             break
-        named.append(each.line)
+        listed.append(each.line)
         room -= each.chars
-    more = f" and {len(unread) - len(named)} more" if len(unread) > len(named) else ""
+    more = f" and {len(unread) - len(listed)} more" if len(unread) > len(listed) else ""
+    too_late = f" This same answer read {named(late)}, whose text comes to you only now." if late else ""
     return (
         "Not yet: you have not read to the end what you accept. read_file "
-        f"{'; '.join(named)}{more}. Then judge."
+        f"{'; '.join(listed)}{more}. Then judge.{too_late}"
     )

@@ -18,7 +18,7 @@ from pydantic import ValidationError
 from engine.domain.call_ids import call_id
 from engine.domain.doing import doing_of
 from engine.domain.effects import CallRecord, ChangeFile, Finish, Notice, SendMessage, StepOutcome, Verdict
-from engine.domain.outcomes import Outcome, Ran, Refused, ToolResult
+from engine.domain.outcomes import Outcome, Ran, Read, Refused, ToolResult
 from engine.domain.speech import LOOKS, Voice, voice_of
 from engine.domain.state import NOTE, ModelState, PastCall, Rest, Turn, Unseen
 from engine.domain.watch import judge_loop
@@ -349,6 +349,7 @@ async def _one_call(turn: Turn, call: ToolCall, number: int, context: ToolContex
     acted.good += good
     acted.records.append(call_record(turn, number, call, text, result.outcome))
     context.unseen += _unseen(call.name, result.outcome)
+    context.read_now += [result.outcome] if isinstance(result.outcome, Read) else []
 
 
 def _unseen(name: str, outcome: Outcome | None) -> list[Unseen]:

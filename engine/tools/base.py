@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict
 
 from engine.connectors.connectors import Connectors
 from engine.domain.effects import Effect, Finish
-from engine.domain.outcomes import Name, Outcome, RefusalKind, Refused, ToolResult
+from engine.domain.outcomes import Name, Outcome, Read, RefusalKind, Refused, ToolResult
 from engine.domain.packages import PackagePolicy
 from engine.domain.snapshot import WatchOptions
 from engine.domain.state import AgentFacts, StepFacts, TaskFacts, Unseen
@@ -99,7 +99,7 @@ class ToolContext:
     Steps up to `upto` are in the prompt only as a summary. `newcomers`: the names that those recruited in
     this step will have, which the commit may number. `calls_outside`: digests of the calls made so far.
     `speaks`: the answer has words beside its calls. `unseen`: what went wrong before in the same answer,
-    which its author has not read yet.
+    which its author has not read yet. `read_now`: what its calls so far showed of files.
     """
 
     facts: StepFacts
@@ -126,6 +126,7 @@ class ToolContext:
     ends_turn: bool = False
     speaks: bool = False
     unseen: list[Unseen] = field(default_factory=list)
+    read_now: list[Read] = field(default_factory=list)
 
     @property
     def agent(self) -> AgentFacts:

@@ -29,17 +29,23 @@ async def check_read(context: ToolContext) -> None:
         return
     begun = context.agent.rest is not None
     seen = await context.db.read(lambda c: _seen(c, context.agent.id, begun=begun))
+    with_this = await context.db.read(lambda c: _seen(c, context.agent.id, begun=False))
+    for read in context.read_now:
+        _add(with_this, read)
     unread: list[Unread] = []
+    late: list[str] = []
     room = MOST
     for row in documents:
         text = await _text(context, row.blob)
         if text and room > 0:
-            shown = seen.get((row.path, row.revision), set())
-            left = unread_of(row.path, split_lines(text), shown, room, MAX_READ)
+            key, lines = (row.path, row.revision), split_lines(text)
+            left = unread_of(row.path, lines, with_this.get(key, set()), room, MAX_READ)
             unread += [left] if left else []
+            if not left and unread_of(row.path, lines, seen.get(key, set()), room, MAX_READ):
+                late.append(row.path)
             room -= len(text)
-    if unread:
-        raise ToolRefused(refusal(unread), "unread")
+    if unread or late:
+        raise ToolRefused(refusal(unread, late), "unread")
 
 
 def _documents(connection: Connection, task_id: int) -> list[AnyRow]:
@@ -63,11 +69,15 @@ def _seen(connection: Connection, agent_id: int, *, begun: bool) -> Seen:
     seen: Seen = {}
     for stored in connection.execute(query).scalars():
         for call in past_calls(stored):
-            read = call.outcome
-            if isinstance(read, Read) and read.revision is not None and read.lines is not None:
-                shown = seen.setdefault((read.path, read.revision), set())
-                shown.update(range(read.lines[0], read.lines[1] + 1))
+            if isinstance(call.outcome, Read):
+                _add(seen, call.outcome)
     return seen
+
+
+def _add(seen: Seen, read: Read) -> None:
+    if read.revision is not None and read.lines is not None:
+        shown = seen.setdefault((read.path, read.revision), set())
+        shown.update(range(read.lines[0], read.lines[1] + 1))
 
 
 async def _text(context: ToolContext, blob: str) -> str:
