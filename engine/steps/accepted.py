@@ -1,4 +1,4 @@
-"""Accepted work: its files are marked, and whoever accepted it hears of later changes."""
+"""Work that was handed in: who accepted it, or is to review it, hears of later changes to its files."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from engine.domain.checks import named
+from engine.domain.state import AssignmentFacts
 from engine.events import AcceptedWorkChanged
 from engine.steps.unit_of_work import UnitOfWork
 from engine.store.assignments import load_assignment
@@ -35,15 +36,46 @@ def _ids(stored: str) -> list[int]:
 
 def reopened(unit: UnitOfWork, path: str, stored: str) -> str:
     """Note that a file of accepted work changes. Return the mark that stays on it: of the work that its
-    writer accepted itself."""
+    writer accepted itself, or changes for other work of the same giver, whose submission says so."""
     own: list[int] = []
     for assignment_id in _ids(stored):
         work = load_assignment(unit.connection, unit.task_id, assignment_id)
-        if work is not None and work.giver_id == unit.agent.id:
+        if work is not None and (work.giver_id == unit.agent.id or _is_given_again(unit, work)):
             own.append(assignment_id)
         else:
             unit.reopened.setdefault(assignment_id, []).append(path)
     return dumps(own) if own else ""
+
+
+def _is_given_again(unit: UnitOfWork, work: AssignmentFacts) -> bool:
+    """Return whether the agent made this work and has more from its giver now."""
+    mine = unit.agent.id
+    return work.assignee_id == mine and any(
+        other.assignee_id == mine and other.giver_id == work.giver_id and other.state == "open"
+        for other in unit.turn.facts.work
+    )
+
+
+def notify_changed_submissions(unit: UnitOfWork) -> None:
+    """Tell who is to review the agent's work which of its files this step changed after it was handed in."""
+    mine = [w for w in unit.turn.facts.work if w.assignee_id == unit.agent.id and w.state == "submitted"]
+    if not mine or not unit.written:
+        return
+    query = sa.select(ASSIGNMENTS.c.id, ASSIGNMENTS.c.files_json, ASSIGNMENTS.c.changed_json).where(
+        ASSIGNMENTS.c.id.in_([work.id for work in mine]), ASSIGNMENTS.c.state == "submitted"
+    )
+    of = {
+        row.id: {*loads(row.files_json), *loads(row.changed_json)} for row in unit.connection.execute(query)
+    }
+    for work in mine:
+        paths = sorted(of.get(work.id, set()) & set(unit.written))
+        reader = _reader(unit.connection, work.giver_id, work.group_id)
+        if paths and reader is not None and reader != unit.agent.id:
+            text = (
+                f"{unit.agent.name} changed {named(paths)} after it submitted #{work.id} ({work.title}). "
+                "What came with the submission is older; look at the file before you review it."
+            )
+            unit.add_message(reader, text, wakes=False, kind="system", name="system")
 
 
 def notify_reopened(unit: UnitOfWork) -> None:

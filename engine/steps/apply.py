@@ -297,10 +297,10 @@ def _assignment_message(
     if effect.state == "submitted":
         files = f"\nFiles: {', '.join(effect.files)}" if effect.files else ""
         changed = f"\n{changes_text(effect.changed)}" if effect.changed else ""
-        began = "Changed since you rejected it" if effect.again else "Made since you gave it"
+        began = "Changed since its last submission" if effect.again else "Made since you gave it"
         since = f"\n{began}:\n{effect.diff}" if effect.diff else ""
         if effect.again and not effect.diff:
-            since = "\nIts member changed no file since you rejected it."
+            since = "\nIts member changed no file since its last submission."
         unrun = "\nNo check was given, and its member ran nothing." if effect.unrun else ""
         return giver, f"Submission of {name}: {effect.note}{unrun}{files}{changed}{since}\nReview it.", True
     if effect.state == "rejected":
@@ -329,6 +329,7 @@ def apply_change_file(effect: ChangeFile, unit: UnitOfWork) -> None:
     Raises Stale when somebody else wrote it after the agent read it.
     """
     unit.wrote_files = True
+    unit.written.append(effect.path)
     row = _file.first(unit.connection, at_task=unit.task_id, at_path=effect.path)
     if (row.blob if row else None) != effect.expected:
         raise Stale(f"{effect.path} was written by someone else meanwhile")

@@ -41,7 +41,7 @@ from engine.errors import Fenced, Stale
 from engine.events import AgentSpoke, MessageRead, RemarkNoted
 from engine.lifecycle.agents import pause_recruits
 from engine.ports import Wake
-from engine.steps.accepted import notify_reopened
+from engine.steps.accepted import notify_changed_submissions, notify_reopened
 from engine.steps.effects import apply_effect
 from engine.steps.late import undone
 from engine.steps.sources import sources_of_turn
@@ -322,6 +322,7 @@ class _Step:
         for effect in self.outcome.effects:
             apply_effect(effect, unit)
         notify_reopened(unit)
+        notify_changed_submissions(unit)
         if self.me.status == "paused" and any(isinstance(effect, Recruit) for effect in self.outcome.effects):
             pause_recruits(connection, unit.agent.id, unit.now)
         _write_step(connection, turn, outcome, unit, dropped=self.dropped)

@@ -63,7 +63,7 @@ _by_name = Prepared(
 @dataclass(slots=True)
 class UnitOfWork:
     """Mutable state of one commit; lives only inside its transaction. `reopened`: changed paths by the
-    accepted assignment that they belong to."""
+    accepted assignment that they belong to; `written`: all changed paths."""
 
     connection: Connection
     turn: Turn
@@ -78,6 +78,7 @@ class UnitOfWork:
     sources: tuple[Source, ...] = ()
     wrote_files: bool = False
     reopened: dict[int, list[str]] = field(default_factory=dict)
+    written: list[str] = field(default_factory=list)
     awaited: frozenset[str] | None = None
 
     def __post_init__(self) -> None:

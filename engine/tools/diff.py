@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 from engine.domain.changes import MAX_COMPARED
 from engine.domain.outcomes import Read, Refused, ToolResult, Wrote
 from engine.errors import NotFound
-from engine.store.core import ASSIGNMENTS, REVISIONS
+from engine.store.core import ASSIGNMENTS, MESSAGES, REVISIONS
 from engine.tools.base import WORKERS, Arguments, Tool, ToolContext, ToolRefused
 from engine.tools.files import blob_at, checked_path, current_file, current_files
 
@@ -117,8 +117,17 @@ def _changed_after(connection: Connection, task_id: int, start: int, agent: str 
 
 
 async def since_review(context: ToolContext, assignment: int, limit: int) -> str | None:
-    """Return what the agent changed since its assignment was rejected, None when it never was."""
-    query = sa.select(ASSIGNMENTS.c.changed_at).where(
+    """Return what the agent changed since it submitted a work that was rejected, None when it never was.
+
+    The reviewer saw the submission: what was changed before the rejection is new to it too.
+    """
+    handed_in = (
+        sa.select(sa.func.max(MESSAGES.c.created_at))
+        .where(MESSAGES.c.about == "submission", MESSAGES.c.about_id == assignment)
+        .where(MESSAGES.c.task_id == context.task.id)
+        .scalar_subquery()
+    )
+    query = sa.select(sa.func.coalesce(handed_in, ASSIGNMENTS.c.changed_at)).where(
         ASSIGNMENTS.c.id == assignment, ASSIGNMENTS.c.state == "open", ASSIGNMENTS.c.feedback != ""
     )
     at = await context.db.read(lambda c: c.scalar(query))

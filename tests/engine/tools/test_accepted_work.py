@@ -74,3 +74,36 @@ async def test_whoever_accepted_hears_once_of_each_later_change(stage: Stage) ->
     assert len(woken) == 1 and "Submission of #2" in woken[0]
     assert "Bo changed a.txt after #1" in woken[0] and "Bo changed helper.txt after #1" in woken[0]
     assert "Changed after it was accepted: a.txt (#1, by Bo); helper.txt (#1, by Bo)" in briefed[0]
+
+
+async def test_a_change_for_further_work_of_the_same_giver_is_no_news(stage: Stage) -> None:
+    """Its submission names it. Neither a message, a line for people nor the auditor's list says it too."""
+    heard: list[str] = []
+    briefed: list[str] = []
+
+    def boss(view: View) -> ChatAnswer:
+        heard.append(view.last)
+        if not view.did("recruit"):
+            return call(RECRUIT, give("Ada"))
+        if not view.submitted:
+            return say("Waiting.")
+        accept: Call = ("review", {"assignment": view.submitted[0], "verdict": "accept"})
+        second = "#2" in view.last
+        return call(accept, ("finish", {"report": "ok"})) if second else call(accept, give("Ada"))
+
+    def ada(view: View) -> ChatAnswer:
+        if view.all.count("Assignment #") <= view.all.count("Submitted to Boss"):
+            return say("Idle.")
+        wrote = write("a.txt", f"{view.steps}\n")
+        return call(wrote, ("submit", {"assignment": view.given, "summary": "done", "files": ["a.txt"]}))
+
+    def auditor(view: View) -> ChatAnswer:
+        briefed.append(view.all)
+        return accepting("fine")(view)
+
+    play = await stage({"Boss": boss, "Ada": ada, "Auditor": auditor}, audit_rounds=1)
+    await play.end()
+    assert play.of(AcceptedWorkChanged) == []
+    assert any("Submission of #2" in text and "a.txt (+1 -1 by Ada)" in text for text in heard)
+    assert not any("See that it still holds" in text for text in heard)
+    assert briefed and "Changed after it was accepted" not in briefed[0]

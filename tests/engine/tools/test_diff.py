@@ -97,7 +97,8 @@ async def test_a_second_submission_without_a_change_says_so(stage: Stage) -> Non
 
     await (await stage({"Boss": boss, "Ada": ada})).end()
     assert (
-        "changed no file" not in heard[0] and "Its member changed no file since you rejected it." in heard[1]
+        "changed no file" not in heard[0]
+        and "Its member changed no file since its last submission." in heard[1]
     )
 
 
@@ -139,11 +140,44 @@ async def test_a_second_submission_tells_the_reviewer_what_changed(stage: Stage)
     while len(heard) < 4:
         await play.more()
     assert "own.txt as it is now:\n  mine\n  Files there are: big.md, own.txt\n" in heard[0]
-    assert "Changed since you rejected" not in heard[1]
+    assert "Changed since its last submission" not in heard[1]
     assert "Made since you gave it:\n  a.txt added by Ada\n" in heard[1]
     assert "+two" in heard[1] and "Also changed: b.txt" in heard[1] and "+long" not in heard[1]
     assert await play.engine.look.read_file(play.task, "own.txt") == b"mine\nhers\n"
     shown = "a.txt changed by Ada\n@@ -1,2 +1,2 @@\n one\n-two\n+2\n"
-    since = heard[2].partition("Changed since you rejected it:")[2]
+    since = heard[2].partition("Changed since its last submission:")[2]
     assert "+2" in since and "own.txt" not in since
     assert shown in heard[3]
+
+
+async def test_a_change_between_submission_and_rejection_is_shown(stage: Stage) -> None:
+    """Ada repairs on a word of the boss what she has handed in. The boss hears that the submission is older,
+    and after its rejection gets the repair, which it has not seen."""
+    heard: list[str] = []
+
+    def boss(view: View) -> ChatAnswer:
+        if not view.did("recruit"):
+            return call(*GIVEN)
+        if "it says 2" in view.last:
+            heard.append(view.last)
+            judged = {"assignment": 1, "verdict": "reject", "feedback": "say 2"}
+            return call(("review", judged))
+        if view.submitted and not view.did("send_message"):
+            return call(("send_message", {"to": ["Ada"], "text": "say 2 in ada.txt", "wait": True}))
+        heard.append(view.last)
+        accept = ("review", {"assignment": 1, "verdict": "accept"})
+        return call(accept, ("finish", {"report": "done"})) if view.submitted else say("Waiting.")
+
+    def ada(view: View) -> ChatAnswer:
+        if "was rejected" in view.last:
+            return call(("submit", {"assignment": view.given, "summary": "it said so before"}))
+        if "say 2 in ada.txt" in view.last:
+            told = ("send_message", {"to": ["Boss"], "text": "it says 2", "needs_answer": False})
+            return call(write("ada.txt", "2\n"), told)
+        return worker(view)
+
+    await (await stage({"Boss": boss, "Ada": ada})).end()
+    [told] = [text for text in heard if "it says 2" in text]
+    assert "Ada changed ada.txt after it submitted #1" in told and "before you review it" in told
+    assert "Changed since its last submission:" in heard[-1] and "+2" in heard[-1]
+    assert "changed no file" not in heard[-1]
