@@ -1,4 +1,7 @@
-"""What agents do between their words, as one line of small print under the next ones (pure)."""
+"""What agents do between their words, as one line of small print under the next ones (pure).
+
+Whom an agent recruited and what it gave them is told at once, on its own where it said nothing with it.
+"""
 
 from __future__ import annotations
 
@@ -27,6 +30,9 @@ ActKind = Literal[
 
 MOST = 40
 """Acts kept for an agent's next words; what came before them is told on its own."""
+
+TOLD_AT_ONCE: frozenset[ActKind] = frozenset({"recruited", "gave"})
+"""What comes before others' words, so that it does not wait for the agent's next ones: who has to do what."""
 
 SHOWN = 5
 LINE = 400

@@ -20,9 +20,9 @@ from bot.discord.identities import guild_of, origin_channel, owner_id
 from bot.features.tasks.log_lines import log_line
 from bot.notifications.followers import Followers
 from bot.notifications.gate_reminder import Watchers
-from bot.outbox.acts import Act, dump_acts, load_acts
+from bot.outbox.acts import TOLD_AT_ONCE, Act, dump_acts, load_acts
 from bot.outbox.ledger import enqueue
-from bot.outbox.render import AgentInfo, QuotedMessage, TaskInfo, act_of, acts_alone, render
+from bot.outbox.render import AgentInfo, QuotedMessage, TaskInfo, act_of, acts_alone, acts_post, render
 from bot.personas.names import persona_name
 from bot.places.layout import Group, Placement, place
 from bot.ports import EngineApi
@@ -98,8 +98,11 @@ def project_all(connection: Connection, events: Sequence[ev.Event]) -> None:
     """Apply events in order, in the caller's transaction."""
     after = _cursor(connection)
     fresh = [event for event in events if event.seq > after]
+    teams: dict[int, ev.Event] = {}
     for event in fresh:
-        _apply(connection, event)
+        _apply(connection, event, teams)
+    for agent_id, event in teams.items():
+        _tell_acts(connection, event, agent_id)
     for task_id, seq in {event.body.task_id: event.seq for event in fresh}.items():
         mark = update(CARDS).where(CARDS.c.task_id == task_id).values(changed_seq=seq)
         connection.execute(mark)
@@ -107,10 +110,13 @@ def project_all(connection: Connection, events: Sequence[ev.Event]) -> None:
         upsert(connection, cursors, {"name": CURSOR}, {"seq": fresh[-1].seq})
 
 
-def _apply(connection: Connection, event: ev.Event) -> None:
+def _apply(connection: Connection, event: ev.Event, teams: dict[int, ev.Event]) -> None:
+    """Apply one event. `teams`: agents that gave work or recruited, with the newest event of that."""
     act = act_of(event.body, _StoredContext(connection))
     if act is not None:
         _did(connection, event, *act)
+        if act[1].kind in TOLD_AT_ONCE:
+            teams[act[0]] = event
     learn = _LEARN.get(type(event.body))
     if learn is not None:
         learn(connection, event.body)
@@ -138,6 +144,15 @@ def _did(connection: Connection, event: ev.Event, agent_id: int, act: Act) -> No
     if alone is not None:
         enqueue(connection, f"{event.seq}:acts", alone, event.at)
     _keep_acts(connection, agent_id, () if alone else agent.did)
+
+
+def _tell_acts(connection: Connection, event: ev.Event, agent_id: int) -> None:
+    """Tell now what an agent did, where its group reads it, unless words of its own have."""
+    agent = _StoredContext(connection).agent(agent_id)
+    if agent is not None and any(act.kind in TOLD_AT_ONCE for act in agent.did):
+        group_id: int = getattr(event.body, "group_id", agent.group_id)
+        enqueue(connection, f"{event.seq}:acts", acts_post(agent, event, group_id), event.at)
+        _keep_acts(connection, agent_id, ())
 
 
 def _keep_acts(connection: Connection, agent_id: int, acts: Sequence[Act]) -> None:

@@ -468,10 +468,13 @@ def _run(body: ev.CodeRan) -> Act:
 
 def acts_alone(agent: AgentInfo, event: ev.Event) -> Post | None:
     """Return a line of its own for an agent that did much without a word; None below `acts.MOST`."""
-    if len(agent.did) < MOST:
-        return None
+    return acts_post(agent, event, agent.group_id) if len(agent.did) >= MOST else None
+
+
+def acts_post(agent: AgentInfo, event: ev.Event, group_id: int) -> Post:
+    """Return a line of its own for what an agent did, in the place of a group."""
     text = small_print(agent.did)
-    post = Post(event.body.task_id, agent.group_id, event.seq, "say", Lane.CHATTER, text)
+    post = Post(event.body.task_id, group_id, event.seq, "say", Lane.CHATTER, text)
     return replace(post, persona=agent.persona, face=agent.name, agent_id=agent.agent_id)
 
 
