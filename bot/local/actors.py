@@ -336,7 +336,7 @@ def _check_text(content: str, files: Sequence[object]) -> None:
     if not content.strip() and not files:
         raise CannotError("an empty message cannot be sent")
     if len(content) > MAX_TEXT:
-        raise CannotError(f"a message takes {MAX_TEXT} characters")
+        raise CannotError(f"a message takes {MAX_TEXT} characters; this has {len(content)}")
     if len(files) > MAX_FILES:
         raise CannotError(f"a message takes {MAX_FILES} files")
     if any(isinstance(file, tuple) and len(file[1]) > MAX_UPLOAD for file in files):

@@ -276,7 +276,7 @@ def _modal_text(field: Wire, value: object, *, needed: bool) -> str:
     low = field.get("min_length") or (1 if needed else 0)
     high = field.get("max_length") or 4000
     if (text or needed) and not low <= len(text) <= high:
-        raise CannotError(f"{field['custom_id']!r} takes {low} to {high} characters")
+        raise CannotError(f"{field['custom_id']!r} takes {low} to {high} characters; this has {len(text)}")
     return text
 
 

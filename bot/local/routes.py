@@ -32,7 +32,6 @@ from bot.local.payloads import message_payload, webhook_payload
 from bot.local.world import World, emoji_path
 
 Wire = dict[str, Any]
-NONCE_MEMORY = 300.0
 _WEBHOOK_CHANNELS = (
     *(ChannelType.TEXT, ChannelType.NEWS, ChannelType.FORUM),
     *(ChannelType.VOICE, ChannelType.STAGE_VOICE),
@@ -54,19 +53,16 @@ def send_message(ctx: RequestContext) -> Wire:
     world, channel_id = world_of(ctx), ctx.int_arg("channel_id")
     their_messages._send_permissions(ctx, channel_id)
     nonce = str(ctx.body().get("nonce") or "")
-    if nonce and ctx.body().get("enforce_nonce"):
-        posted, place, message_id = world.nonces.get(nonce, (-NONCE_MEMORY, 0, 0))
-        if world.time.monotonic() - posted < NONCE_MEMORY:
-            known = world.messages.get(place, {}).get(message_id)
-            if known is None:
-                raise refuse(UNKNOWN_MESSAGE)  # it is not made again after it was deleted
-            return message_payload(world, known) | {"nonce": nonce}
+    taken = world.nonce_taken(nonce) if nonce and ctx.body().get("enforce_nonce") else None
+    if taken is not None:
+        known = world.messages.get(taken[0], {}).get(taken[1])
+        if known is None:
+            raise refuse(UNKNOWN_MESSAGE)  # it is not made again after it was deleted
+        return message_payload(world, known) | {"nonce": nonce}
     message = bot_message(ctx, channel_id)
     if not nonce:
         return message_payload(world, message)
-    for key in [k for k, (at, _, _) in world.nonces.items() if world.time.monotonic() - at > NONCE_MEMORY]:
-        del world.nonces[key]
-    world.nonces[nonce] = (world.time.monotonic(), channel_id, message.id)
+    world.take_nonce(nonce, message)
     return message_payload(world, message) | {"nonce": nonce}
 
 

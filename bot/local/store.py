@@ -23,7 +23,7 @@ from simcord.backend.models import Channel, Guild, GuildEmoji, Message, User, We
 from simcord.enums import ChannelType
 
 from bot.local.options import LocalOptions
-from bot.local.world import World
+from bot.local.world import NONCE_MEMORY, World
 
 _log = logging.getLogger(__name__)
 
@@ -34,6 +34,9 @@ CREATE TABLE IF NOT EXISTS world (key TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS messages (
     channel INTEGER NOT NULL, id INTEGER NOT NULL, value TEXT NOT NULL,
     PRIMARY KEY (channel, id)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS nonces (
+    nonce TEXT PRIMARY KEY, channel INTEGER NOT NULL, message INTEGER NOT NULL
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS blobs (path TEXT PRIMARY KEY, data BLOB NOT NULL);
 """
@@ -80,11 +83,13 @@ class Changes:
     deleted: list[tuple[int, int]]
     deleted_channels: list[int]
     blobs: list[tuple[str, bytes]]
+    nonces: list[tuple[str, int, int]] = field(default_factory=list)
+    forgotten: int = 0
+    """Nonces of messages before this one no longer count."""
 
     def __bool__(self) -> bool:
-        return bool(
-            self.core is not None or self.written or self.deleted or self.deleted_channels or self.blobs
-        )
+        some = self.written or self.deleted or self.deleted_channels or self.blobs or self.nonces
+        return self.core is not None or bool(some)
 
 
 class BrokenWorldError(Exception):
@@ -176,6 +181,8 @@ class WorldFile:
                 world.messages[channel.id][message.id] = message
                 channel.last_message_id = message.id
                 world.remember_id(message.id)
+        rows = self._db.execute("SELECT * FROM nonces WHERE message >= ?", (world.first_id(NONCE_MEMORY),))
+        world.nonces = {nonce: (channel, message) for nonce, channel, message in rows}
         for channel in world.channels.values():
             if channel.is_thread:
                 channel.message_count = len(world.messages[channel.id])
@@ -269,8 +276,15 @@ class WorldFile:
                 written.append((channel, message_id, _MESSAGE.dump_json(message).decode()))
         core = _CORE.dump_json(_snapshot(world, home)).decode() if unsaved.core else None
         changes = Changes(
-            core, written, deleted, list(unsaved.deleted_channels), [*world.cdn.unsaved.items()]
+            core,
+            written,
+            deleted,
+            list(unsaved.deleted_channels),
+            [*world.cdn.unsaved.items()],
+            [(nonce, *world.nonces[nonce]) for nonce in unsaved.nonces if nonce in world.nonces],
+            world.first_id(NONCE_MEMORY),
         )
+        unsaved.nonces.clear()
         unsaved.core = False
         unsaved.messages.clear()
         unsaved.deleted_channels.clear()
@@ -295,6 +309,9 @@ class WorldFile:
         many("INSERT OR REPLACE INTO messages VALUES (?, ?, ?)", changes.written)
         many("DELETE FROM messages WHERE channel = ? AND id = ?", changes.deleted)
         many("INSERT OR REPLACE INTO blobs VALUES (?, ?)", changes.blobs)
+        if changes.nonces:
+            many("INSERT OR REPLACE INTO nonces VALUES (?, ?, ?)", changes.nonces)
+            self._db.execute("DELETE FROM nonces WHERE message < ?", (changes.forgotten,))
         many("DELETE FROM messages WHERE channel = ?", [(c,) for c in changes.deleted_channels])
         prefixes = [(f"/cdn/attachments/{channel}/*",) for channel in changes.deleted_channels]
         many("DELETE FROM blobs WHERE path GLOB ?", prefixes)
@@ -308,6 +325,7 @@ class WorldFile:
         unsaved.messages.update((channel, message) for channel, message, _ in changes.written)
         unsaved.messages.update(changes.deleted)
         unsaved.deleted_channels.update(changes.deleted_channels)
+        unsaved.nonces.update(nonce for nonce, _, _ in changes.nonces)
 
     def _written(self, changes: Changes) -> None:
         if self._world is not None:

@@ -34,6 +34,8 @@ from bot.local.pulse import Pulse
 Wire = dict[str, Any]
 
 _DISCORD_EPOCH_MS = 1420070400000
+#: Seconds in which a message's nonce is not taken twice.
+NONCE_MEMORY = 300.0
 _EMOJI_URL = re.compile(r"https://cdn\.discordapp\.com/emojis/(\d+)\.(?:png|webp)(?:\?.*)?")
 AUDIT_KEPT = 500
 #: Events after which nothing is different.
@@ -48,6 +50,7 @@ class Unsaved:
 
     core: bool = True
     messages: set[tuple[int, int]] = field(default_factory=set)
+    nonces: set[str] = field(default_factory=set)
     deleted_channels: set[int] = field(default_factory=set)
 
     def note(self, event: str, payload: Mapping[str, Any]) -> None:
@@ -92,7 +95,7 @@ class World(Backend):
         self.channel_flags: dict[int, int] = {}
         #: Forums that are media channels.
         self.media_channels: set[int] = set()
-        self.nonces: dict[str, tuple[float, int, int]] = {}
+        self.nonces: dict[str, tuple[int, int]] = {}
         self.unsaved = Unsaved()
         self.conditions = Conditions()
         #: The deferred answer that is just being completed, while that is announced.
@@ -108,6 +111,23 @@ class World(Backend):
         now = int(self._time.now().timestamp() * 1000) - _DISCORD_EPOCH_MS
         self._last_id = max(self._last_id + 1, now << 22)
         return self._last_id
+
+    def first_id(self, ago: float) -> int:
+        """The lowest id that can have been given ``ago`` seconds before now."""
+        return int((self._time.now().timestamp() - ago) * 1000) - _DISCORD_EPOCH_MS << 22
+
+    def nonce_taken(self, nonce: str) -> tuple[int, int] | None:
+        """Channel and id of the message that took a nonce within the last minutes; it may be deleted."""
+        known = self.nonces.get(nonce)
+        return known if known is not None and known[1] >= self.first_id(NONCE_MEMORY) else None
+
+    def take_nonce(self, nonce: str, message: Message) -> None:
+        """Remember whose nonce it is; old ones are forgotten."""
+        first = self.first_id(NONCE_MEMORY)
+        for key in [k for k, (_, message_id) in self.nonces.items() if message_id < first]:
+            del self.nonces[key]
+        self.nonces[nonce] = (message.channel_id, message.id)
+        self.unsaved.nonces.add(nonce)
 
     def remember_id(self, value: int) -> None:
         """Never give out ``value`` or anything below it again (used when a world is loaded)."""

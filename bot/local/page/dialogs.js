@@ -102,7 +102,7 @@ function labelled(text, note, node, fields) {
 const CONTROLS = {
   4: (node, id, fields) => {
     const long = node.style === 2;
-    const input = h(long ? "textarea" : "input", { id, name: node.custom_id, placeholder: node.placeholder, maxlength: String(node.max_length || 4000), rows: long ? "5" : null });
+    const input = h(long ? "textarea" : "input", { id, name: node.custom_id, placeholder: node.placeholder, rows: long ? "5" : null });
     input.value = node.value || "";
     fields.set(node.custom_id, () => input.value || null);
     return input;

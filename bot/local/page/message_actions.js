@@ -62,7 +62,7 @@ export function editLast() {
 }
 
 export function editor(message) {
-  const area = h("textarea", { class: "edit", rows: "2", "aria-label": "Edit message", maxlength: "2000" });
+  const area = h("textarea", { class: "edit", rows: "2", "aria-label": "Edit message" });
   area.value = editing.text ?? message.content;
   area.addEventListener("input", () => { editing.text = area.value; });
   const stop = () => {

@@ -1,6 +1,6 @@
 // Input fields for a slash command's options.
 
-import { bytes, entered, h, replace } from "./dom.js";
+import { bytes, entered, h, replace, signs } from "./dom.js";
 import { act } from "./server.js";
 import { isThread, state } from "./state.js";
 
@@ -74,13 +74,15 @@ function fileControl(option, id, context) {
 
 function textControl(option, id, context) {
   const numeric = option.type === 4 || option.type === 10;
-  const input = h("textarea", { id, rows: "1", autocomplete: "off", spellcheck: "true", inputmode: numeric ? "decimal" : null, maxlength: String(option.max_length || 6000), "aria-required": option.required ? "true" : null,
+  const input = h("textarea", { id, rows: "1", autocomplete: "off", spellcheck: "true", inputmode: numeric ? "decimal" : null, "aria-required": option.required ? "true" : null,
     role: option.autocomplete ? "combobox" : null, "aria-controls": option.autocomplete ? "suggestions" : null, "aria-expanded": option.autocomplete ? "false" : null });
   const list = option.autocomplete ? completion(option, input, context) : null;
   const store = (value) => {
     context.wrong.delete(option.name);
     context.values.delete(option.name);
     if (value === "") return;
+    const most = option.max_length || 6000;
+    if (signs(value) > most) return void context.wrong.set(option.name, `This has ${signs(value)} characters; ${most} fit. Shorten it.`);
     if (!numeric) return void context.values.set(option.name, value);
     const number = Number(value.replace(/^\$/, ""));
     const problem = numberProblem(option, number);

@@ -163,6 +163,20 @@ async def test_what_was_answered_outlives_a_kill(tmp_path: Path) -> None:
     assert files == {text: b"raw" if text.endswith("edited") else text.encode() for text in answered}
 
 
+async def test_a_nonce_is_remembered_over_a_restart(tmp_path: Path) -> None:
+    """Discord does not restart with the bot: for minutes, what was posted is not posted again."""
+    posts = []
+    for minutes in (0, 1, 10):
+        local = LocalDiscord(LocalOptions(data=tmp_path))
+        await local.start()
+        local.world.time.advance(60 * minutes)
+        body = {"content": "card", "nonce": "c1", "enforce_nonce": True}
+        path = f"/channels/{local.you.channel('lobby')['id']}/messages"
+        posts.append((await raw(local, "POST", path, json=body))[1]["id"])
+        await local.stop()
+    assert posts[0] == posts[1] != posts[2]
+
+
 async def test_what_cannot_be_saved_is_not_answered_as_done(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

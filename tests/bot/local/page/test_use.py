@@ -7,7 +7,7 @@ from pathlib import Path
 
 import discord
 import pytest
-from playwright.async_api import Browser, FilePayload, Page, Route, expect
+from playwright.async_api import Browser, FilePayload, Locator, Page, Route, expect
 
 from tests.bot.local.conftest import House
 from tests.bot.local.page.conftest import open_channel, pick
@@ -421,3 +421,39 @@ async def test_an_edit_outlives_a_look_elsewhere(page: Page, house: House) -> No
     await open_channel(page, "elsewhere")
     await open_channel(page, "lobby")
     await expect(page.locator("textarea.edit")).to_have_value("second thought")
+
+
+async def test_nothing_too_long_is_cut_in_silence(page: Page, house: House) -> None:
+    """What is pasted into a command, a form or an edit stays whole, and one is told how much fits."""
+    await pick(page, "task new")
+    goal = page.get_by_label("goal", exact=True)
+    await _paste(goal, "x" * 6001)
+    await page.keyboard.press("Enter")
+    await expect(page.locator(".hint")).to_contain_text("6001 characters; 6000 fit")
+    await expect(goal).to_have_value("x" * 6001)
+    await goal.fill("")
+    await page.keyboard.press("Escape")
+    await pick(page, "ask")
+    await page.keyboard.press("Enter")
+    form = page.get_by_role("dialog", name="Ask an agent")
+    question = form.get_by_label("Question")
+    await _paste(question, "y" * 4001)
+    await form.get_by_role("button", name="Submit").click()
+    await expect(form.get_by_role("alert")).to_contain_text("4000 characters; this has 4001")
+    await expect(question).to_have_value("y" * 4001)
+    await form.get_by_role("button", name="Cancel").click()
+    await page.locator("#composer-text").fill("short")
+    await page.keyboard.press("Enter")
+    await expect(page.locator(".message", has_text="short")).to_be_visible()
+    await page.keyboard.press("ArrowUp")
+    edit = page.locator("textarea.edit")
+    await _paste(edit, "z" * 2001)
+    await edit.press("Enter")
+    await expect(page.locator(".toast")).to_contain_text("2000 characters; this has 2006")
+    await expect(edit).to_have_value("short" + "z" * 2001)
+
+
+async def _paste(field: Locator, text: str) -> None:
+    """Insert text as a person does: an attribute of the field could cut it."""
+    await field.press("End")
+    await field.page.keyboard.insert_text(text)
