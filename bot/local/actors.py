@@ -16,6 +16,7 @@ from simcord.backend.models import Channel, Interaction, Message
 from simcord.enums import AppCommandType, InteractionType
 from simcord.interactions import base_payload
 
+from bot.local.channel_rules import MAX_REACTIONS
 from bot.local.interactions import (
     CannotError,
     Entities,
@@ -101,6 +102,13 @@ class Human(Person):
         )
         return message_payload(self.world, message, viewer=self.id)
 
+    def _check_awake(self, channel_id: int) -> None:
+        """What stands in an archived thread stays as it is; a message opens the thread, unless it is locked."""
+        meta = self.world.get_channel(channel_id).thread_metadata
+        if meta is not None and meta.archived:
+            how = "only those who manage threads can open it" if meta.locked else "write in it to open it"
+            raise CannotError(f"this thread is archived; {how}")
+
     def _check_lock(self, channel: Channel) -> None:
         """A locked thread takes messages only of those who manage threads."""
         if channel.thread_metadata is None or not channel.thread_metadata.locked:
@@ -125,6 +133,7 @@ class Human(Person):
         stored = self._message(message)
         if stored.author_id != self.id:
             raise CannotError("only one's own messages can be edited")
+        self._check_awake(stored.channel_id)
         _check_text(content, stored.attachments)
         edited = self.world.edit_message(stored.channel_id, stored.id, {"content": content})
         return message_payload(self.world, edited, viewer=self.id)
@@ -140,6 +149,9 @@ class Human(Person):
         """Add a reaction."""
         stored = self._message(message)
         self._need(stored.channel_id, *reaction_permissions(stored, emoji))
+        self._check_awake(stored.channel_id)
+        if stored.reaction_for(emoji) is None and len(stored.reactions) >= MAX_REACTIONS:
+            raise CannotError(f"a message takes {MAX_REACTIONS} different reactions")
         self.world.set_reaction(stored.channel_id, stored.id, emoji, self.id, True)
 
     async def unreact(self, message: Wire, emoji: str) -> None:
@@ -151,6 +163,7 @@ class Human(Person):
         """Pin or unpin a message."""
         stored = self._message(message)
         self._need(stored.channel_id, "pin_messages")
+        self._check_awake(stored.channel_id)
         self.world.set_pinned(stored.channel_id, stored.id, pinned, actor_id=self.id)
 
     async def typing(self, place: Place) -> None:

@@ -96,6 +96,24 @@ async def test_a_locked_thread_takes_no_words(house: House) -> None:
         await guest.send(thread.id, "after")
 
 
+async def test_what_stands_in_an_archived_thread_stays(house: House) -> None:
+    """No edit, reaction or pin there until somebody writes; twenty kinds of reactions are the most."""
+    thread = await house.lobby.create_thread(name="t", type=discord.ChannelType.public_thread)
+    you = house.local.you
+    said = await you.send(thread.id, "mine")
+    await thread.edit(archived=True)
+    for act in (you.edit(said, "other"), you.react(said, "👍"), you.pin(said)):
+        with pytest.raises(CannotError, match="archived; write in it"):
+            await act
+    await you.send(thread.id, "awake")
+    await you.edit(said, "other")
+    for number in range(20):
+        await you.react(said, chr(0x1F600 + number))
+    with pytest.raises(CannotError, match="20 different"):
+        await you.react(said, "👍")
+    await house.local.guest.react(said, chr(0x1F600))
+
+
 async def test_a_form_without_an_answer_can_be_sent_again(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
