@@ -15,7 +15,12 @@ from engine.ports import RunRequest, Sandbox
 Kind = Literal["humaneval", "mbpp", "gsm8k", "math"]
 
 MARK_S = 20.0
-_STYLE = re.compile(r"\\(left|right|displaystyle|!|,|;|:|quad)(?![a-zA-Z])|\^\\circ|\\(degree|%)|[$%]|\s")
+_STYLE = re.compile(
+    r"\\(left|right|displaystyle|!|,|;|:|quad)(?![a-zA-Z])|\^\{?\\circ\}?|\\(degree|%)|[$%]|\s"
+)
+_UNITS = re.compile(r"(?<=[\d}])\s*\\(text|mbox)\{\s+[^{}]*\}(\^\{?\d\}?)?[\s$.]*$")
+"""Units after a value, which the benchmark's own marking leaves out."""
+
 _NUMBER = re.compile(r"-?\d[\d,]*(?:\.\d+)?")
 
 
@@ -94,10 +99,15 @@ def boxed(text: str) -> str:
 
 
 def plain_math(text: str) -> str:
-    """Return an answer without what does not change its value: spaces, dollars, size and style commands."""
+    """Return an answer without what does not change its value: spaces, dollars, size and style commands,
+    units, the name of the unknown (the rules of the MATH benchmark's marking)."""
     text = boxed(text) or text.strip().splitlines()[-1] if text.strip() else ""
+    text = _UNITS.sub("", text)
     text = _STYLE.sub("", text)
     text = re.sub(r"\\(text|mbox|mathrm|textbf)\{([^{}]*)\}", r"\2", text)
+    text = re.sub(r"^[a-zA-Z]{1,2}=", "", text)
+    text = re.sub(r"\\sqrt(\w)", r"\\sqrt{\1}", text)
+    text = re.sub(r"(?<![\d.])\.(?=\d)", "0.", text)
     text = re.sub(r"\\[dt]frac", r"\\frac", text)
     text = re.sub(r"\\frac(\d)(\d)", r"\\frac{\1}{\2}", text)
     text = re.sub(r"^(-?)\\frac\{(-?\d+)\}\{(\d+)\}$", r"\1\2/\3", text)
