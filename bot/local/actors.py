@@ -103,7 +103,7 @@ class Human(Person):
         return message_payload(self.world, message, viewer=self.id)
 
     def _check_awake(self, channel_id: int) -> None:
-        """What stands in an archived thread stays as it is; a message opens the thread, unless it is locked."""
+        """What stands in an archived thread stays as it is; a message opens it, unless it is locked."""
         meta = self.world.get_channel(channel_id).thread_metadata
         if meta is not None and meta.archived:
             how = "only those who manage threads can open it" if meta.locked else "write in it to open it"
