@@ -116,7 +116,7 @@ class PlanProposed:
 
     `guessed`: the cost is at a ceiling price, for the real one is not known. `worth`: why a team is worth it.
     `left_micros`, `left_tokens`: what is left of the month's budgets, None without one. `team`: whom the boss
-    means to recruit.
+    means to recruit. `room_micros`, `room_tokens`: what the task may still use, where the plan needs more.
     """
 
     task_id: int
@@ -133,6 +133,8 @@ class PlanProposed:
     left_micros: int | None = None
     left_tokens: int | None = None
     team: tuple[PlannedMember, ...] = ()
+    room_micros: int | None = None
+    room_tokens: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -281,7 +281,7 @@ def _plan(body: ev.PlanProposed, at: _Frame) -> list[Post]:
         tokens=body.tokens,
         cost=wording.PLAN_NOTHING if at.task.demonstration else _plan_cost(body),
         minutes=wording.PLAN_MINUTES.format(minutes=body.minutes) if body.minutes else "",
-        left=_plan_left(body),
+        left=_plan_beyond(body) + _plan_left(body),
     ) + (wording.PLAN_PEOPLE_MORE.format(count=more) if more else "")
     boss = at.scene.head(at.task.root_group_id)
     if body.gate_id is None:
@@ -303,10 +303,19 @@ def _planned_people(body: ev.PlanProposed) -> tuple[EmbedCard, ...]:
 
 def _plan_left(body: ev.PlanProposed) -> str:
     """What the month's budgets leave, "" where there is none."""
-    money = "" if body.left_micros is None else dollars(body.left_micros)
-    tokens = "" if body.left_tokens is None else f"{body.left_tokens:,} tokens"
-    left = ", ".join(part for part in (money, tokens) if part)
+    left = _amounts(body.left_micros, body.left_tokens)
     return wording.PLAN_LEFT.format(left=left) if left else ""
+
+
+def _plan_beyond(body: ev.PlanProposed) -> str:
+    """What the task may still use, "" where that is enough."""
+    room = _amounts(body.room_micros, body.room_tokens)
+    return wording.PLAN_BEYOND.format(left=room) if room else ""
+
+
+def _amounts(micros: int | None, tokens: int | None) -> str:
+    money = "" if micros is None else dollars(micros)
+    return ", ".join(part for part in (money, "" if tokens is None else f"{tokens:,} tokens") if part)
 
 
 def _plan_cost(body: ev.PlanProposed) -> str:

@@ -43,6 +43,10 @@ PLAN_NOTHING = "nothing, it is recorded"
 PLAN_NO_PRICE = "price not known"
 PLAN_CEILING = "{cost} at an assumed high price; the real price is not known"
 PLAN_LEFT = "\n📅 Left of this month's budget: {left}"
+PLAN_BEYOND = (
+    "\n⚠️ **More than this task may still use** ({left}): work stops on the way and asks, "
+    "unless its caps are raised."
+)
 PLAN_MINUTES = " · ⏱️ about {minutes} min"
 SMALL_PRINT = "-# {text}"
 ACTS = {

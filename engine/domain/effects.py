@@ -285,6 +285,8 @@ class ProposePlan:
     worth: str = ""
     team: tuple[tuple[str, str], ...] = ()
     """Names and parts of those who are to be recruited."""
+    room: tuple[int | None, int | None] = (None, None)
+    """Money and tokens that the task may still use, where the plan needs more."""
 
 
 @dataclass(frozen=True, slots=True)

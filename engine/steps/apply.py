@@ -475,6 +475,7 @@ def apply_propose_plan(effect: ProposePlan, unit: UnitOfWork) -> None:
             effect.worth,
             *_left_in_month(unit),
             tuple(PlannedMember(name, part) for name, part in effect.team),
+            *effect.room,
         )
     )
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pydantic import Field
 
 from engine.budget.team import team_of
+from engine.budget.tree import budget_of
 from engine.domain.budget import estimated_micros
 from engine.domain.clean import clean_line
 from engine.domain.effects import (
@@ -234,25 +235,48 @@ async def propose_plan(context: ToolContext, arguments: ProposePlanArguments) ->
         raise ToolRefused(f"This task may have {team.max_agents} agents at most. Plan with fewer.")
     hold = arguments.agents > context.options.plan_approval_over and context.task.attended
     tokens = arguments.tokens or arguments.agents * TOKENS_AN_AGENT
+    micros = estimated_micros(context.held, tokens)
+    room = await _room_below(context, micros, tokens)
     context.stage(
         ProposePlan(
             arguments.summary,
             tuple(arguments.groups),
             arguments.agents,
             tokens,
-            estimated_micros(context.held, tokens),
+            micros,
             arguments.minutes or MINUTES + arguments.agents // AGENTS_A_MINUTE,
             hold,
             guessed=context.held is not None and context.held.guessed,
             worth=arguments.worth,
             team=_planned(arguments.team),
+            room=room,
         )
     )
     name_task(context, arguments.title)
     context.ends_turn = context.ends_turn or hold
-    return ToolResult(
-        "The plan waits for approval; you are woken by the answer." if hold else "The plan is shown. Go on."
-    )
+    waits = "The plan waits for approval; you are woken by the answer."
+    return ToolResult((waits if hold else "The plan is shown. Go on.") + _beyond(room))
+
+
+async def _room_below(context: ToolContext, micros: int, tokens: int) -> tuple[int | None, int | None]:
+    """Return the money and the tokens that the task may still use, each None where the plan needs no more."""
+    budgets = await context.db.read(lambda c: budget_of(c, context.agent.id))
+    money = [b.cap_micros - b.spent_micros - b.reserved_micros for b in budgets if b.cap_micros is not None]
+    left = [b.cap_tokens - b.spent_tokens - b.reserved_tokens for b in budgets if b.cap_tokens is not None]
+    return (_less(money, micros), _less(left, tokens))
+
+
+def _less(rooms: list[int], need: int) -> int | None:
+    room = min(rooms, default=need)
+    return max(room, 0) if room < need else None
+
+
+def _beyond(room: tuple[int | None, int | None]) -> str:
+    """Return what a boss hears whose plan needs more than its task may still use."""
+    money = "" if room[0] is None else f"{room[0] / 1_000_000:.2f} USD"
+    tokens = "" if room[1] is None else f"{room[1]:,} tokens"
+    left = " and ".join(part for part in (money, tokens) if part)
+    return f" Its estimate is more than this task may still use: {left}. People are told." if left else ""
 
 
 RECRUIT = Tool("recruit", "Add agents to your group.", RecruitArguments, WORKERS, recruit)

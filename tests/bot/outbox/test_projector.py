@@ -315,6 +315,9 @@ async def test_a_plan_is_one_card_that_asks_once() -> None:
     (large,) = await projected(gate, replace(plan, team=crowd))
     assert len(large.people) == 8 and len({card.author for card in large.people}) == 8
     assert "and 32 more" in large.card and load_post(json.loads(json.dumps(dump_post(large)))) == large
+    assert "may still use" not in post.card
+    (beyond,) = await projected(gate, replace(plan, room_micros=50_000, room_tokens=60_000))
+    assert "More than this task may still use** ($0.05, 60,000 tokens)" in beyond.card
     (dear,) = await projected(gate, replace(plan, guessed=True))
     assert "$0.25 at an assumed high price" in dear.card
     (shown,) = await projected(replace(plan, gate_id=None, cost_micros=0, minutes=0))

@@ -122,6 +122,25 @@ async def test_a_small_plan_allows_no_large_organisation(stage: Stage) -> None:
     assert (await play.end()).report == "recruited"
 
 
+@pytest.mark.parametrize("enough", [True, False])
+async def test_a_plan_that_needs_more_than_the_task_may_use_is_said(stage: Stage, enough: bool) -> None:
+    """To the boss with the plan's result and to people with the plan, before they approve it."""
+    heard: list[str] = []
+
+    def boss(view: View) -> ChatAnswer:
+        heard.append(view.last)
+        if not view.did("propose_plan"):
+            return call(("propose_plan", PLAN | {"agents": 3, "tokens": 400_000}))
+        return call(("finish", {"report": "as planned"}))
+
+    caps = replace(CAPS, tokens=10**9 if enough else 300_000)
+    play = await stage({"Boss": boss}, caps=caps)
+    await play.end()
+    [plan] = play.of(PlanProposed)
+    assert plan.room_micros is None and (plan.room_tokens is None) is enough
+    assert ("more than this task may still use" in heard[1]) is not enough
+
+
 async def test_a_question_is_answered_by_one_agent(stage: Stage) -> None:
     """A boss that would plan an organisation of one is told to do it; nobody is shown or asked anything."""
 
