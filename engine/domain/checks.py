@@ -19,6 +19,7 @@ _STEERS = frozenset(
 _METADATA = (".dist-info/entry_points.txt", ".egg-info/entry_points.txt")
 SHOWN = 6
 SHOWN_COMMAND = 300
+_SHELLS = frozenset({"sh", "bash", "/bin/sh", "/bin/bash"})
 _LIVE = frozenset('"$`\\!')
 """Characters that mean something between double quotes."""
 
@@ -30,8 +31,9 @@ MORE_INPUT = "EOFError: EOF when reading a line"
 
 
 def shown(command: Sequence[str]) -> str:
-    """Return a command as people and reports see it."""
-    return typed(command)[:SHOWN_COMMAND]
+    """Return a command as people and reports see it: of one for a shell the script, without its quotes."""
+    script = len(command) == 3 and command[0] in _SHELLS and command[1] in ("-c", "-lc", "-ec")
+    return (command[2] if script else typed(command))[:SHOWN_COMMAND]
 
 
 def typed(command: Sequence[str]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from engine.domain.checks import typed
+from engine.domain.checks import shown, typed
 from engine.events import FileWritten, Intervened
 from engine.llm.scripted import call, say
 from engine.ports import ChatAnswer, RunResult
@@ -134,5 +134,7 @@ async def test_documents_of_the_giver_come_with_an_assignment_that_does_not_name
 def test_a_command_is_shown_as_it_is_typed() -> None:
     """Quotes as people would set them; what means something between double quotes stays in single ones."""
     assert typed(["sh", "-c", "python b.py && test 1 -eq 1"]) == "sh -c 'python b.py && test 1 -eq 1'"
+    assert shown(["sh", "-c", "printf 'a b' | \"$X\""]) == "printf 'a b' | \"$X\"", "no quotes of quotes"
+    assert shown(["sh", "x.sh"]) == "sh x.sh"
     assert typed(["python", "-c", "print('a b')"]) == "python -c \"print('a b')\""
     assert typed(["echo", "it's $HOME"]) == "echo 'it'\"'\"'s $HOME'"
