@@ -17,6 +17,9 @@ from engine.events import GateClosed, Unheeded
 from engine.store.core import AGENTS, BUDGETS, EVENTS, GATES, MESSAGES, STEPS, AnyRow, loads, new_id
 from engine.store.transcript import past_calls
 
+OF_SPENDING = frozenset({"raise_half", "raise_month", "wait_month"})
+"""Choices that say nothing about the work."""
+
 TAKEN_BACK = -1
 """Value of `consumed_step` for a message that was forwarded to another agent or withdrawn by its author."""
 
@@ -204,7 +207,7 @@ def said_in(connection: Connection, task_id: int) -> tuple[Said, ...]:
 
 
 def _answers(connection: Connection, task_id: int) -> list[tuple[float, Said]]:
-    """Return time and text of each answer of a person to a gate."""
+    """Return time and text of each answer of a person to a gate, except that more may be used."""
     gates = sa.select(GATES).where(GATES.c.task_id == task_id, GATES.c.basis == "person")
     asked = {row.id: row for row in connection.execute(gates)}
     closed = sa.select(EVENTS.c.at, EVENTS.c.payload_json).where(
@@ -214,7 +217,7 @@ def _answers(connection: Connection, task_id: int) -> list[tuple[float, Said]]:
     return [
         (at, Said("a person", _answer(asked[body["gate_id"]], body)))
         for at, body in seen
-        if body["gate_id"] in asked
+        if body["gate_id"] in asked and (body.get("choice") or {}).get("id") not in OF_SPENDING
     ]
 
 

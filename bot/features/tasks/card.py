@@ -83,7 +83,8 @@ def _blocks(model: CardModel) -> list[str]:
     head = _head(model.task)
     if model.no_room:
         head += f"\n{texts.DISK_FULL}"
-    todo = _checklist(model)
+    over = model.task.state == "done" and model.task.basis != "unfinished"
+    todo = "" if over else _checklist(model)
     waiting = Waiting() if ended else model.waiting
     numbers = "\n".join(part for part in (_numbers(model), waiting.usual) if part)
     log = cut("\n".join(f"-# {line}" for line in model.lines), 700)

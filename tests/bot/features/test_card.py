@@ -296,6 +296,8 @@ def test_the_bosss_list_ticks_on_the_card() -> None:
     )
     text = "\n".join(texts(card(TASK, [boss])))
     assert "☑️ Clean\n▶️ Report\n☐ Send" in text
+    done = "\n".join(texts(card(replace(TASK, state="done"), [boss])))
+    assert "Report\n" not in done and "☐" not in done, "what is done has nothing under way"
     many = replace(boss, todo=tuple((f"part {n}", "open") for n in range(11)))
     assert "and 3 more" in "\n".join(texts(card(TASK, [many])))
 

@@ -17,6 +17,7 @@ from engine.events import (
     Intervened,
     TaskChanged,
 )
+from engine.lifecycle.open_messages import said_in
 from engine.llm.scripted import call, say
 from engine.ports import ChatAnswer
 from engine.store.core import BUDGETS, TASKS
@@ -155,7 +156,7 @@ async def test_people_can_cap_and_free_one_agent(stage: Stage) -> None:
 
 
 async def test_minutes_are_a_cap_too(stage: Stage) -> None:
-    """A task past its deadline pauses and asks."""
+    """A task past its deadline pauses and asks. The answer is nothing that the work is judged by."""
     play = await stage({"Boss": lambda _: say("Waiting.")}, watch=replace(CALM, quiet_s=60))
     await play.db.write(lambda c: c.execute(TASKS.update().values(deadline_at=1.0, created_at=0.0)))
     gate = await play.until(GateRaised, kind="cap")
@@ -165,6 +166,7 @@ async def test_minutes_are_a_cap_too(stage: Stage) -> None:
     task = await play.engine.look.task(play.task)
     assert task.state == "running"
     assert (task.limits.minutes or 0) * 60 >= time.time() + CAPS.minutes * 30
+    assert await play.db.read(lambda c: said_in(c, play.task)) == ()
 
 
 async def test_the_cap_on_agents_is_said_and_recruiting_refused(stage: Stage) -> None:
