@@ -134,7 +134,7 @@ def apply_send_message(effect: SendMessage, unit: UnitOfWork) -> None:
             unit.agent.name,
             effect.shown,
             effect.text,
-            effect.refs,
+            tuple(ref for ref in effect.refs if ref not in unit.answered),
             unit.sources,
             effect.asks,
         )

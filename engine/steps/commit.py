@@ -376,6 +376,7 @@ class _Step:
             unit.event(RemarkNoted(unit.task_id, unit.own_group, agent.id, agent.name, outcome.said))
             return
         refs = tuple(message.ref for message in self.turn.facts.inbox if message.ref)
+        unit.answered = frozenset(refs)
         unit.event(
             AgentSpoke(
                 unit.task_id, unit.own_group, agent.id, agent.name, (), outcome.said, refs, unit.sources

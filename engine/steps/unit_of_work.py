@@ -63,7 +63,8 @@ _by_name = Prepared(
 @dataclass(slots=True)
 class UnitOfWork:
     """Mutable state of one commit; lives only inside its transaction. `reopened`: changed paths by the
-    accepted assignment that they belong to; `written`: all changed paths."""
+    accepted assignment that they belong to; `written`: all changed paths;
+    `answered`: the people's messages that words of this step answer already."""
 
     connection: Connection
     turn: Turn
@@ -79,6 +80,7 @@ class UnitOfWork:
     wrote_files: bool = False
     reopened: dict[int, list[str]] = field(default_factory=dict)
     written: list[str] = field(default_factory=list)
+    answered: frozenset[str] = frozenset()
     awaited: frozenset[str] | None = None
 
     def __post_init__(self) -> None:

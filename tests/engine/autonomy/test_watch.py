@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 
-from engine.commands import AnswerGate, PauseAgent, ResumeAgent
+from engine.commands import AnswerGate, PauseAgent, ResumeAgent, SayToAgent
 from engine.domain.limits import Caps
 from engine.events import AgentLeft, AgentSpoke, AssignmentChanged, FileWritten, GateRaised, Intervened
 from engine.llm.scripted import call, say
@@ -395,3 +395,21 @@ async def test_work_can_be_given_and_reviewed_without_a_call_only_to_end_the_tur
     play = await stage({"Boss": boss, "Ada": worker})
     assert (await play.end()).report == "all there"
     assert calls == [0, 1]
+
+
+async def test_one_answer_of_an_agent_notifies_a_person_once(stage: Stage) -> None:
+    """Words beside a message to people are one answer: only the first is a reply to what the person wrote."""
+
+    def boss(view: View) -> ChatAnswer:
+        if "make it blue" in view.last:
+            told = ("send_message", {"to": ["human"], "text": "It is blue.", "needs_answer": False})
+            return call(told, text="I make it blue.")
+        return call(("finish", {"report": "blue"})) if view.did("send_message") else say("Nothing yet.")
+
+    play = await stage({"Boss": boss})
+    await play.until(AgentSpoke, text="Nothing yet.")
+    boss_id = (await play.engine.look.task(play.task)).boss_id
+    await play.do(SayToAgent(boss_id, "make it blue", "me", "Ann", ref="r1"))
+    await play.end()
+    spoken = {event.text: event.refs for event in play.of(AgentSpoke)}
+    assert (spoken["I make it blue."], spoken["It is blue."]) == (("r1",), ())
