@@ -19,7 +19,7 @@ from secrets import token_hex
 from engine.domain.packages import MAX_PINS, Pin
 from engine.errors import Invalid
 from engine.packages.fetch import fetch_wheels
-from engine.packages.wheels import members, pin_of, unpack
+from engine.packages.wheels import digest_of, members, pin_of, unpack
 
 UNPACKED = 4
 """How many times larger than the wheels the unpacked files may be."""
@@ -106,12 +106,19 @@ class PipPackages:
         return target
 
     async def _refetch(self, pins: Sequence[Pin]) -> None:
-        missing = [pin for pin in pins if not self._wheel(pin).exists()]
+        missing = [pin for pin in pins if not await asyncio.to_thread(self._is_whole, pin)]
         if missing:
             await self._fetch([f"{pin.name}=={pin.version}" for pin in missing], pins)
         lost = [pin.shown for pin in missing if not self._wheel(pin).exists()]
         if lost:
             raise Invalid(f"{', '.join(lost)} cannot be fetched again as it was.", "Tell the people.")
+
+    def _is_whole(self, pin: Pin) -> bool:
+        """Return whether a wheel is there as it was pinned; remove one that the disk has damaged."""
+        wheel = self._wheel(pin)
+        if wheel.exists() and digest_of(wheel) != pin.sha256:
+            wheel.unlink()
+        return wheel.exists()
 
     def _wheel(self, pin: Pin) -> Path:
         return self._wheels / f"{pin.sha256}.whl"

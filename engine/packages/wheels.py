@@ -9,12 +9,14 @@ from __future__ import annotations
 import hashlib
 import stat
 import zipfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
 from engine.domain.packages import Pin
+from engine.domain.zips import DAMAGED_ZIP
 from engine.errors import Invalid
 
 MAX_ENTRIES = 20_000
@@ -39,11 +41,13 @@ def pin_of(wheel: Path) -> Pin:
         raise Invalid(
             f"The index gave {wheel.name[:60]!a}, which is no wheel.", "Choose another package."
         ) from error
-    digest = hashlib.sha256()
+    return Pin(canonicalize_name(name), str(version), wheel.name, digest_of(wheel))
+
+
+def digest_of(wheel: Path) -> str:
+    """Return the SHA-256 of a file, in hexadecimal."""
     with wheel.open("rb") as file:
-        while chunk := file.read(_CHUNK):
-            digest.update(chunk)
-    return Pin(canonicalize_name(name), str(version), wheel.name, digest.hexdigest())
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def members(wheel: Path, shown: str, most: int) -> list[Member]:
@@ -52,7 +56,7 @@ def members(wheel: Path, shown: str, most: int) -> list[Member]:
     try:
         with zipfile.ZipFile(wheel) as archive:
             infos = archive.infolist()
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+    except DAMAGED_ZIP as error:
         raise Invalid(f"The wheel of {shown} is damaged.", "Choose another version.") from error
     if len(infos) > MAX_ENTRIES or sum(info.file_size for info in infos) > most:
         raise Invalid(
@@ -103,17 +107,18 @@ def unpack(wheel: Path, shown: str, target: Path, most: int) -> int:
 
     Raises Invalid for a damaged or unsafe wheel, whatever sizes it claims.
     """
-    written = 0
+    written, found = 0, members(wheel, shown, most)
     with zipfile.ZipFile(wheel) as archive:
-        for member in members(wheel, shown, most):
+        for member in found:
             place = target / member.target
             if place.exists() or any(parent.is_file() for parent in _between(place, target)):
                 continue
             place.parent.mkdir(parents=True, exist_ok=True)
-            try:
-                written += _copy(archive, member.info, place, most - written)
-            except (zipfile.BadZipFile, EOFError, ValueError, NotImplementedError, RuntimeError) as error:
-                raise Invalid(f"The wheel of {shown} is damaged.", "Choose another version.") from error
+            with place.open("xb") as file:
+                for chunk in _chunks(archive, member.info, shown):
+                    written += file.write(chunk)
+                    if written > most:
+                        break
             if written > most:
                 raise Invalid(f"{shown} is larger than it claims.", "It is not used.")
     return written
@@ -123,10 +128,10 @@ def _between(place: Path, target: Path) -> list[Path]:
     return [parent for parent in place.parents if parent != target and parent.is_relative_to(target)]
 
 
-def _copy(archive: zipfile.ZipFile, info: zipfile.ZipInfo, place: Path, most: int) -> int:
-    size = 0
-    with archive.open(info) as source, place.open("xb") as file:
-        while size <= most and (chunk := source.read(_CHUNK)):
-            size += len(chunk)
-            file.write(chunk)
-    return size
+def _chunks(archive: zipfile.ZipFile, info: zipfile.ZipInfo, shown: str) -> Iterator[bytes]:
+    try:
+        with archive.open(info) as source:
+            while chunk := source.read(_CHUNK):
+                yield chunk
+    except DAMAGED_ZIP as error:
+        raise Invalid(f"The wheel of {shown} is damaged.", "Choose another version.") from error

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import io
-import lzma
 import re
 import stat
-import struct
 import zipfile
-import zlib
 from dataclasses import dataclass, field
 
+from engine.domain.zips import DAMAGED_ZIP
 from engine.errors import Invalid
 from engine.workspace.limits import WorkspaceLimits, check_file, check_room
 from engine.workspace.pack import GitObject, read_pack
@@ -23,17 +21,6 @@ _ENCRYPTED = 0x1
 _BRANCHES = ("HEAD", "refs/heads/main", "refs/heads/master")
 _TREE, _FILES, _LINK, _MODULE = b"40000", (b"100644", b"100755", b"100664"), b"120000", b"160000"
 _MAX_TAGS = 5
-# What zipfile lets through when the bytes make no sense to it.
-_DAMAGED_ZIP = (
-    zipfile.BadZipFile,
-    zlib.error,
-    lzma.LZMAError,
-    struct.error,
-    EOFError,
-    OSError,
-    ValueError,
-    RuntimeError,
-)
 
 
 @dataclass(slots=True)
@@ -50,7 +37,7 @@ def read_zip(data: bytes, limits: WorkspaceLimits) -> Brought:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             return _unzip(archive, limits)
-    except _DAMAGED_ZIP as error:
+    except DAMAGED_ZIP as error:
         raise Invalid(
             "The zip is damaged or of a kind not read here.", "Pack it again as a plain zip."
         ) from error

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import os
+import shutil
 import sys
 import tarfile
 import tempfile
@@ -97,6 +98,10 @@ async def test_pins_stay_and_are_fetched_again_by_their_hash(tmp_path: Path, ind
     elsewhere = packages(tmp_path / "other", index)
     again = await elsewhere.site(pins)
     assert (again / "leaf.py").exists() and again.name == site.name
+    for path in (tmp_path / "packages" / "wheels").iterdir():  # damaged on the disk
+        path.write_bytes(path.read_bytes()[:-9] + b"\0" * 9)
+    shutil.rmtree(site)
+    assert (await first.site(pins) / "oak.py").read_text() == "said = 'oak 1'\n"
     name, changed = wheel("leaf", "2.5", {"leaf.py": "said = 'evil'\n"})
     good = index.files["leaf"][name]
     index.files["leaf"][name] = changed

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import io
+import tempfile
 import zipfile
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from engine.errors import Invalid
 from engine.packages.wheels import members, pin_of, unpack
 from tests.engine.packages.index import wheel
 
 MOST = 1_000_000
+_PACKINGS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
 
 
 def stored(folder: Path, made: tuple[str, bytes]) -> Path:
@@ -111,6 +116,21 @@ def test_a_damaged_wheel_is_told_as_one(tmp_path: Path, content: bytes) -> None:
     """Not as an error inside."""
     with pytest.raises(Invalid, match="damaged"):
         members(stored(tmp_path, ("bad-1.0-py3-none-any.whl", content)), "bad 1.0", MOST)
+
+
+@given(packing=st.sampled_from(_PACKINGS), at=st.floats(0, 1), byte=st.integers(1, 255))
+@settings(deadline=None, max_examples=150)
+def test_a_wheel_with_a_wrong_byte_is_unpacked_or_told_as_damaged(packing: int, at: float, byte: int) -> None:
+    """Wherever it is and however the wheel is packed; no error of a decoder comes out."""
+    name, content = wheel("odd", "1.0", {"text.py": "".join(f"line {n}\n" for n in range(400))})
+    packed = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(content)) as archive, zipfile.ZipFile(packed, "w", packing) as again:
+        for info in archive.infolist():
+            again.writestr(info.filename, archive.read(info), packing)
+    damaged = bytearray(packed.getvalue())
+    damaged[int(at * (len(damaged) - 1))] ^= byte
+    with tempfile.TemporaryDirectory() as folder, suppress(Invalid):
+        unpack(stored(Path(folder), (name, bytes(damaged))), "odd", Path(folder) / "site", MOST)
 
 
 @pytest.mark.parametrize("name", ["bad-1.0.tar.gz", "bad.whl", "-1.0-py3-none-any.whl"])
