@@ -6,7 +6,7 @@ Every command, answer, intervention, effect and tool has a case here; a new one 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from itertools import count
 from pathlib import Path
@@ -45,7 +45,7 @@ from engine.domain.snapshot import Action, Finding, Nudge, WatchOptions
 from engine.domain.state import TodoItem, Turn
 from engine.domain.waits import Awaited
 from engine.errors import EngineError, NotFound, Stale
-from engine.events import AgentSpoke, CodeRan, ModelBack, RemarkNoted
+from engine.events import AgentSpoke, CodeRan, ModelBack, RemarkNoted, TaskEnded, Unheeded
 from engine.handlers.gate_deadlines import advance_gate
 from engine.handlers.repeats import DueRepeat, pause_repeat, start_due
 from engine.lifecycle.agents import WRAP_UP, pause_recruits
@@ -330,6 +330,15 @@ def _two_here(connection: Connection, side: Side) -> bool:
     return connection.execute(here).scalars().all() == ["running", "running"]
 
 
+def _with_auditor(connection: Connection, side: Side) -> None:
+    """The subject's auditor is judging."""
+    here = TASKS.c.id == side.task
+    connection.execute(TASKS.update().where(here).values(auditor_id=side.agents["auditor"], audit_round=1))
+
+
+FIRST_AGENT = sa.select(sa.func.min(AGENTS.c.id)).where(AGENTS.c.task_id == TASKS.c.id).scalar_subquery()
+ENDED = TaskEnded(1, 1, "done", "made it", (), True, unheeded=(Unheeded("Eve", "Ada", "not heard"),))
+UNHEEDED = dumps(asdict(ENDED))
 P = "discord:2"
 capped = task_is(state="paused", paused_for="cap")
 over = task_is(state="done", ended_at=NOW - 1)
@@ -350,6 +359,20 @@ COMMANDS: dict[type, tuple[Act, ...]] = {
             lambda s: c.ContinueTask(s.task, P, "Eve"),
             over,
             all_have(AGENTS, status="paused", paused_with=WRAP_UP),
+        ),
+        order(
+            "continue after a verdict beside others that are judged",
+            lambda s: c.ContinueTask(s.task, P, "Eve"),
+            over,
+            _with_auditor,
+            others_have(TASKS, auditor_id=FIRST_AGENT),
+        ),
+        order(
+            "continue beside others whose end left words",
+            lambda s: c.ContinueTask(s.task, P, "Eve"),
+            over,
+            others_have(EVENTS, kind="TaskEnded", payload_json=UNHEEDED),
+            then=lambda db, s: not _told("not heard")(db, s),
         ),
     ),
     c.StartDemonstration: (
@@ -533,12 +556,6 @@ def _new_call(connection: Connection, side: Side) -> NewCall:
     fence = sa.select(AGENTS.c.fence).where(AGENTS.c.id == side.ada)
     now = int(connection.execute(fence).scalar_one())
     return NewCall(side.task, side.ada, now, 2, f"c{side.task}", SHOP, "e", "{}")
-
-
-def _with_auditor(connection: Connection, side: Side) -> None:
-    """The subject's auditor is judging."""
-    here = TASKS.c.id == side.task
-    connection.execute(TASKS.update().where(here).values(auditor_id=side.agents["auditor"], audit_round=1))
 
 
 def _dear(connection: Connection, side: Side) -> None:
@@ -787,8 +804,7 @@ heeded = put(
     lambda s: sa.and_(MESSAGES.c.task_id == s.task, MESSAGES.c.from_kind == "person"),
     consumed_step=1,
 )
-first = sa.select(sa.func.min(AGENTS.c.id)).where(AGENTS.c.task_id == TASKS.c.id)
-audited = others_have(TASKS, auditor_id=first.scalar_subquery())
+audited = others_have(TASKS, auditor_id=FIRST_AGENT)
 judged = task_is(
     report="made it", deliverables_json='["a.py"]', lessons_json='["paint first"]', audit_round=1
 )
@@ -1130,6 +1146,8 @@ async def test_a_read_shows_one_task(alone: Lab, name: str) -> None:
         alone.store.write_now(partial(_forget_files, side=trio.subject))
         brought = c.SayToAgent(trio.subject.ada, "x", P, "Eve", files={"a.py": b"1\n", "b.py": b"2\n"})
         await alone.engine().handle(brought)
+        elsewhere = c.SayToAgent(trio.after.ada, "x", P, "Eve", files={"a.py": b"3\n"})
+        await alone.engine().handle(elsewhere)
         if not there:
             without_bystanders(alone.store.connection, trio)
         seen.append(await READS[name](alone.engine().look, trio.subject))
@@ -1143,6 +1161,14 @@ async def test_decisions_of_a_task_are_its_own(alone: Lab) -> None:
     alone.store.write_now(lambda db: same(db, subject))
     assert len(await look.decisions(subject.space)) == 3
     assert [each.task_id for each in await look.decisions(subject.space, subject.task)] == [subject.task]
+
+
+async def test_a_paused_task_has_no_working_group(alone: Lab) -> None:
+    """Though others run, whose agents have as much to do."""
+    subject, look = alone.trio().subject, alone.engine().look
+    assert await look.working_groups(subject.task)
+    alone.store.write_now(lambda db: capped(db, subject))
+    assert await look.working_groups(subject.task) == []
 
 
 async def test_a_task_shows_what_it_was_given(alone: Lab) -> None:

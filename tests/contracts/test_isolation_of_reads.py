@@ -11,6 +11,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
+from engine.budget.team import team_of
 from engine.connectors import ledger
 from engine.connectors.leaving import _agreed_at, _marks, holds_foreign
 from engine.connectors.recovery import has_untold
@@ -42,6 +43,8 @@ from engine.store.core import (
     OUTSIDE_CALLS,
     PACKAGE_REQUESTS,
     REVISIONS,
+    SPENDING,
+    STARTS,
     STEPS,
     TASK_ADDRESSES,
     TASKS,
@@ -50,10 +53,14 @@ from engine.store.core import (
 )
 from engine.store.gates import answers_to
 from engine.store.memory import RecallQuery, _old_steps
+from engine.store.messages import awaits_answer
 from engine.store.model_calls import note_sent
+from engine.store.months import spent_since
 from engine.store.packages import asked_of
+from engine.store.people import people_keys
 from engine.store.protected import count_open, request_of
 from engine.store.refusals import Lane, count_refusal, refused_so_far, still_refuses
+from engine.store.starts import given
 from engine.tools.base import ToolContext
 from engine.tools.changes import _touches, _writers, paths_ever
 from engine.tools.completeness import _loaded
@@ -114,6 +121,11 @@ def _left(connection: Connection, side: Side) -> object:
     return _notes_of(connection, cast(Any, left))
 
 
+def _unit(connection: Connection, side: Side) -> UnitOfWork:
+    facts = SimpleNamespace(agent=SimpleNamespace(leads_group_id=None), task=SimpleNamespace(id=side.task))
+    return UnitOfWork(connection, cast(Any, SimpleNamespace(facts=facts)), NOW)
+
+
 def _changed_later(connection: Connection, side: Side) -> object:
     return _reopened(cast(UnitOfWork, SimpleNamespace(connection=connection, task_id=side.task)))
 
@@ -121,6 +133,10 @@ def _changed_later(connection: Connection, side: Side) -> object:
 def _refusals(connection: Connection, agent: int) -> object:
     found = _look(connection, agent, 9, NOW)
     return found and found.agent.task_refusals
+
+
+def _asked_again(side: Side) -> ledger.NewCall:
+    return ledger.NewCall(side.task, side.ada, 1, 2, "again", replace(SHOP, reads_only=True), "d", "{}")
 
 
 PATHS = ("a.py", "b.py", "notes.md")
@@ -196,6 +212,16 @@ READS: dict[str, tuple[tuple[sa.Table, ...], Callable[[Connection, Side], object
         (STEPS,),
         of_agents(lambda c, agent: _old_steps(c, ["read_file"], RecallQuery(-1, agent, "", "", upto=LATER))),
     ),
+    "results to use again": ((OUTSIDE_CALLS,), lambda c, s: ledger._reusable(c, _asked_again(s), NOW)),
+    "questions that wait": (
+        (AGENTS,),
+        lambda c, s: [awaits_answer(c, s.task, agent) for agent in s.agents.values()],
+    ),
+    "people who acted": ((EVENTS,), lambda c, s: people_keys(c, s.task)),
+    "people who spoke": ((MESSAGES,), lambda c, s: people_keys(c, s.task)),
+    "files that are awaited": ((WAITS,), lambda c, s: _unit(c, s).awaited_paths()),
+    "what was given": ((STARTS,), lambda c, s: given(c, s.task)),
+    "spent in a month": ((SPENDING,), lambda c, s: [spent_since(c, s.space, by, 0.0) for by in ("", "me")]),
     "answers of a lane": ((STEPS,), lambda c, s: refused_so_far(c, s.task, LANE, "other").answered),
 }
 
@@ -215,6 +241,11 @@ GIVEN: dict[str, tuple[tuple[sa.Table, dict[str, object]], ...]] = {
     "actions that wait": ((GATES, {"kind": "action", "basis": None}),),
     "agreed actions": ((GATES, {"agent_id": FIRST_AGENT}),),
     "a server that is away": ((OUTSIDE_CALLS, {"state": "failed"}),),
+    "results to use again": ((OUTSIDE_CALLS, {"reads_only": True}),),
+    "people who acted": ((EVENTS, {"by_name": "Zed"}), (MESSAGES, {"from_kind": "agent"})),
+    "people who spoke": ((EVENTS, {"by_name": ""}),),
+    "what was given": ((STARTS, {"limits_json": '{"agents": 3}'}),),
+    "spent in a month": ((SPENDING, {"by": "me"}),),
     "accepted work that changed": (
         (EVENTS, {"kind": "AcceptedWorkChanged", "payload_json": dumps(asdict(LATER_CHANGED))}),
     ),
@@ -254,7 +285,7 @@ def test_a_read_inside_a_step_finds_nothing_of_other_tasks(
     store, trio = made
     store.undo()
     tables, read = READS[name]
-    nobody = replace(trio.subject, task=-1, agents=dict.fromkeys(trio.subject.agents, -1))
+    nobody = replace(trio.subject, task=-1, space="none", agents=dict.fromkeys(trio.subject.agents, -1))
     for table, values in GIVEN.get(name, ()):
         store.connection.execute(table.update().values(**values))
     without_own(store.connection, trio.subject, tables)
@@ -340,6 +371,70 @@ def test_a_memory_brings_what_its_own_task_had_read(made: tuple[StoreOnOneConnec
     for source, found in ((trio.after.task, False), (trio.before.task, True)):
         store.connection.execute(MEMORIES.update().values(task_id=source, space=trio.subject.space))
         assert holds_foreign(store.connection, trio.subject.task) is found
+
+
+def test_a_memory_of_another_space_brings_nothing(made: tuple[StoreOnOneConnection, Trio]) -> None:
+    """Whatever the task that left it had read."""
+    store, trio = made
+    store.undo()
+    store.connection.execute(OUTSIDE_CALLS.delete())
+    theirs = REVISIONS.c.task_id == trio.before.task
+    store.connection.execute(REVISIONS.update().values(note=""))
+    store.connection.execute(REVISIONS.update().where(theirs).values(note="brought"))
+    for space, found in ((trio.before.space, False), (trio.subject.space, True)):
+        store.connection.execute(MEMORIES.update().values(task_id=trio.before.task, space=space))
+        assert holds_foreign(store.connection, trio.subject.task) is found
+
+
+def test_a_team_is_that_of_its_agents_task(made: tuple[StoreOnOneConnection, Trio]) -> None:
+    """Its size and the limits of the task, and of each agent the members that it leads."""
+    store, trio = made
+    store.undo()
+    for number, side in enumerate((trio.before, trio.subject, trio.after), 6):
+        here = TASKS.c.id == side.task
+        store.connection.execute(TASKS.update().where(here).values(agents=number, max_agents=number + 10))
+    for number, side in enumerate((trio.before, trio.subject, trio.after), 6):
+        teams = {name: team_of(store.connection, side.agents[name]) for name in ("boss", "ada", "bob")}
+        assert {(team.agents, team.max_agents) for team in teams.values()} == {(number, number + 10)}
+        assert {name: team.members for name, team in teams.items()} == {"boss": 3, "ada": 1, "bob": 0}
+        assert {name: team.room is None for name, team in teams.items()} == {
+            "boss": True,
+            "ada": False,
+            "bob": False,
+        }
+
+
+def test_what_was_summed_up_is_not_read_again(made: tuple[StoreOnOneConnection, Trio]) -> None:
+    """The steps of an agent up to its own summary."""
+    store, trio = made
+    store.undo()
+
+    def past() -> int:
+        found = _look(store.connection, trio.subject.cy, 9, NOW)
+        assert found is not None
+        return len(found.past)
+
+    others = AGENTS.c.id != trio.subject.cy
+    store.connection.execute(AGENTS.update().where(others).values(summary_upto=1))
+    assert past() == 1
+    store.connection.execute(AGENTS.update().values(summary_upto=1))
+    assert past() == 0
+
+
+def test_an_agent_knows_the_people_of_its_own_groups(made: tuple[StoreOnOneConnection, Trio]) -> None:
+    """Beside it and below it; nobody of another group or task."""
+    store, trio = made
+    store.undo()
+
+    def known(agent: int) -> tuple[set[int], set[int]]:
+        found = _look(store.connection, agent, 9, NOW)
+        assert found is not None
+        return {row.id for row in found.peers}, {row.id for row in found.members}
+
+    for side in (trio.before, trio.subject, trio.after):
+        assert known(side.boss) == (set(), {side.ada, side.cy, side.agents["auditor"]})
+        assert known(side.ada) == ({side.boss, side.cy, side.agents["auditor"]}, {side.bob})
+        assert known(side.bob) == (set(), set())
 
 
 def test_words_read_in_silence_are_those_of_their_reader(made: tuple[StoreOnOneConnection, Trio]) -> None:

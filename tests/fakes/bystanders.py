@@ -209,7 +209,7 @@ def _make_side(connection: Connection, space: str, by: str, *, bystander: bool) 
         connection, StartTask("a small game: https://games.example/", by, space, Limits()), CAPS, NOW - 600
     )
     task = started.id
-    waits = {"space": space, "kind": "plan", "wait_s": 1_200.0, "default_effect": "approve"}
+    waits = {"space": space, "kind": "plan", "wait_s": 1_200.0 + n, "default_effect": "approve"}
     connection.execute(GATE_RULES.insert().values(**waits))
     start = {"kind": "StartTask", "subject_id": task, "digest": f"{n:064}", "content_json": "{}"}
     connection.execute(DECISIONS.insert().values(**start, at=NOW - 600, by=by, space=space, task_id=task))
@@ -245,7 +245,7 @@ def _make_side(connection: Connection, space: str, by: str, *, bystander: bool) 
     connection.execute(MODEL_CALLS.insert().values(task_id=task, **under_way))
     wanted = {"gate_id": gates["action"], "action": "run", "digest": "d", "arguments_json": "{}"}
     connection.execute(ACTION_REQUESTS.insert().values(task_id=task, **wanted))
-    kept = {"space": space, "run": False, "finish": False, "tools": False}
+    kept = {"space": space, "run": False, "recruit_over": 100 + n, "finish": False, "tools": False}
     connection.execute(PROTECTIONS.insert().values(**kept))
     asked = {"gate_id": gates["packages"], "name": "numpy", "task_id": task}
     connection.execute(PACKAGE_REQUESTS.insert().values(**asked))
@@ -451,7 +451,7 @@ def _steps(connection: Connection, task: int, agents: tuple[int, int], n: int) -
     shown = CodeRan(task, group, agents[1], "Cy", f"python a.py {n}", 0, "exit", "ok")
     core.append_events(connection, [(f"ran.{n}", shown)], NOW - 399)
     for agent, calls in zip(agents, ([], ran), strict=True):
-        times = {"started_at": NOW - 400 + n, "ended_at": NOW - 399 + n}
+        times = {"started_at": NOW - 400 - n, "ended_at": NOW - 399}
         spent = {"prompt_tokens": 5, "cached_tokens": 0, "completion_tokens": 2, "cost_micros": n}
         values = {"task_id": task, "agent_id": agent, "step": 1, "turn": 1, "input": "look", "said": "ok"}
         add(connection, STEPS, **values, calls_json=dumps(calls), model="m", **times, **spent)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import fields
-from typing import Any, get_args
+from types import SimpleNamespace
+from typing import Any, cast, get_args
 
 import pytest
 import sqlalchemy as sa
@@ -13,7 +14,7 @@ from bot.discord.access import GuildRules
 from bot.features.files.archive import _forget, close_places, reopen_places
 from bot.outbox.ledger import Delivery, Ledger, _tell_origin
 from bot.outbox.post import OutgoingMessage, Post, load_post
-from bot.outbox.projector import _StoredContext, project_all
+from bot.outbox.projector import _StoredContext, project_all, repair_tasks
 from bot.outbox.transcripts import Transcripts
 from bot.places.records import MadePlace, PlaceRecords, WebhookRecord
 from bot.storage.guild_settings import BotRecords, FollowMode
@@ -28,7 +29,7 @@ from tests.fakes.inline_database import InlineDatabase
 
 BEFORE, SUBJECT, AFTER = 1, 2, 3
 OTHERS = (BEFORE, AFTER)
-ROOT, BOSS, ADA, SHOP, GATE = 1, 2, 3, 4, 5
+ROOT, BOSS, ADA, SHOP, GATE, BOB = 1, 2, 3, 4, 5, 10
 
 
 def of(task: int, number: int) -> int:
@@ -51,6 +52,8 @@ def beginning(task: int) -> list[ev.EventBody]:
         ev.AgentJoined(task, root, boss, "Boss", "boss"),
         ev.AgentJoined(task, root, ada, "Ada", "writer"),
         ev.GroupFormed(task, shop, root, ada, "workshop", 1),
+        ev.AgentJoined(task, shop, of(task, BOB), "Bob", "writer"),
+        ev.AgentSpoke(task, shop, ada, "Ada", (), "hello", ()),
         ev.GateRaised(task, root, of(task, GATE), "plan", boss, "Boss", "This plan?", choices_of("plan")),
     ]
 
@@ -112,7 +115,10 @@ async def world(tasks: tuple[int, ...] = (BEFORE, SUBJECT, AFTER)) -> InlineData
         await records.follow(t, of(t, 94), "answers")
         await records.change_card(t, message_id=of(t, 95), digest="d")
         await records.set_seen(of(t, 92), 1)
-        await records.set_rules(GuildRules(of(t, 90), start=frozenset({t}), configured=True))
+        here = GuildRules(
+            of(t, 90), frozenset({t}), approve=frozenset({t}), alerts_id=of(t, 89), configured=True
+        )
+        await records.set_rules(here)
         await places.note_made(MadePlace(of(t, 96), t, "channel", 7, "mark"))
         await places.set_group(of(t, ROOT), channel_id=of(t, 96))
         await places.keep_hook(WebhookRecord(of(t, 96), of(t, 97), "token"))
@@ -227,6 +233,8 @@ READS: dict[str, Act] = {
     "channel of a group": lambda db: Ledger(db).channel_of(of(S, ROOT)),
     "messages of a channel": lambda db: Ledger(db).incoming_in(of(S, 92), 9),
     "gate of a message": lambda db: Ledger(db).gate_of(of(S, 99)),
+    "root": lambda db: PlaceRecords(db).root(S),
+    "watchers": lambda db: db.read(lambda c: _StoredContext(c).watchers(of(S, 90))),
     "place of a group": lambda db: db.read(lambda c: _StoredContext(c).place_of(of(S, ROOT))),
     "transcript": lambda db: Transcripts(db).lines(S),
     "transcript of a group": lambda db: Transcripts(db).lines(S, of(S, ROOT)),
@@ -242,6 +250,43 @@ async def test_a_read_shows_one_task(name: str) -> None:
         seen.append(await READS[name](database))
         await database.close()
     assert seen[0] and seen[0] == seen[1]
+
+
+async def test_groups_of_others_take_no_channel_of_a_task() -> None:
+    """A deep group gets a channel of its own, however many those beside it have."""
+    database = await world()
+    deep = of(SUBJECT, 200)
+    bodies: list[ev.EventBody] = [
+        ev.GroupFormed(task, of(task, 200 + n), of(task, ROOT), of(task, BOSS), "workshop", 1)
+        for task in OTHERS
+        for n in range(20)
+    ]
+    await told(database, bodies, first=of(9, 0))
+    for task in OTHERS:
+        await PlaceRecords(database).set_task(task, channels_full=True)
+    mine = ev.GroupFormed(SUBJECT, deep, of(SUBJECT, SHOP), of(SUBJECT, ADA), "paint", 2)
+    await told(database, [mine], first=of(9, 100))
+    kind = sa.select(groups.c.kind).where(groups.c.group_id == deep)
+    assert await database.read(lambda c: c.execute(kind).scalar()) == "channel"
+    await database.close()
+
+
+async def test_a_blank_row_is_completed_alone() -> None:
+    """What an older version left without server and goal; rows of other tasks stay."""
+    database = await world()
+    blank = sa.update(task_rows).where(task_rows.c.task_id == SUBJECT).values(guild_id=0, goal="")
+    await database.write(lambda c: c.execute(blank))
+    before = await rows_of(database, *OTHERS)
+
+    async def task(_task_id: int) -> SimpleNamespace:
+        return SimpleNamespace(space="guild:7", by="discord:8", goal="a boat", state="done", ended_at=1.0)
+
+    engine = cast(Any, SimpleNamespace(look=SimpleNamespace(task=task)))
+    await repair_tasks(engine, database, 0)
+    assert await rows_of(database, *OTHERS) == before
+    (mine,) = (row for row in (await rows_of(database, SUBJECT))["bot_task"] if row["task_id"] == SUBJECT)
+    assert (mine["guild_id"], mine["owner_id"], mine["goal"], mine["state"]) == (7, 8, "a boat", "done")
+    await database.close()
 
 
 async def test_a_person_follows_each_task_as_they_chose_for_it() -> None:
@@ -267,6 +312,15 @@ async def test_a_notice_links_to_a_message_of_its_own_task() -> None:
     await database.write(lambda c: _tell_origin(c, Delivery(1, of(SUBJECT, 98), of(SUBJECT, ROOT), wire)))
     link = f"/channels/{of(SUBJECT, 90)}/"
     assert link in str((await posts(database, SUBJECT))[-1])
+    await database.close()
+
+
+async def test_a_transcript_of_a_group_has_its_words_alone() -> None:
+    """What was said in another group of its task stands in the other's."""
+    database = await world()
+    for group, said in ((SHOP, True), (ROOT, False)):
+        lines = await Transcripts(database).lines(S, of(S, group))
+        assert lines and any("hello" in line.text for line in lines) is said
     await database.close()
 
 
@@ -364,8 +418,9 @@ async def test_a_deleted_place_is_forgotten_by_its_task_alone() -> None:
 
     await database.write(shared)
     before, mine = await rows_of(database, *OTHERS), await rows_of(database, S)
-    await database.write(lambda c: _forget(c, S, place))
-    assert await rows_of(database, *OTHERS) == before
+    for gone in (place, of(BEFORE, 96)):
+        await database.write(lambda c, gone=gone: _forget(c, S, gone))  # type: ignore[misc]
+        assert await rows_of(database, *OTHERS) == before
     now = await rows_of(database, S)
     assert (
         {row["channel_id"] for row in now["bot_group"]}
