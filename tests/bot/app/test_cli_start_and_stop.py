@@ -34,16 +34,21 @@ def test_the_end_says_what_goes_on(ids: Any, text: str) -> None:
 async def test_stopped_before_it_runs_it_leaves_and_says_what_is_kept(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Ctrl+C in a long download is not put off until the download has ended."""
-    stop, left = asyncio.Event(), asyncio.Event()
+    """Ctrl+C in a long download is not put off until the download has ended; what was opened is closed."""
+    stop, left, closed = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
     @asynccontextmanager
     async def endless(*_: Any, **__: Any) -> AsyncIterator[None]:
         stop.set()
-        await asyncio.Event().wait()
-        yield
+        try:
+            await asyncio.Event().wait()
+            yield
+        finally:
+            await asyncio.sleep(0)
+            closed.set()
 
     def leave() -> None:
+        assert closed.is_set()
         left.set()
         raise SystemExit(130)
 

@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any, cast
 
 from engine.domain.state import AssignmentFacts, StepFacts
-from engine.llm.demonstration.recording import assignment
+from engine.llm.demonstration.recording import assignment, next_answer, recording
+
+
+@dataclass(frozen=True)
+class _Facts:
+    """What the recording looks at of a step."""
+
+    agent: Any
+    work: tuple[AssignmentFacts, ...]
+    past: tuple[Any, ...]
+    inbox: tuple[Any, ...] = ()
+    task: Any = field(default_factory=lambda: SimpleNamespace(plan_state=""))
 
 
 def work(number: int, title: str, state: str, assignee: int) -> AssignmentFacts:
@@ -27,3 +39,12 @@ def test_an_assignment_is_found_by_its_title_its_state_and_whose_it_is() -> None
     assert (found("build"), found("draw"), found("sail")) == (2, 1, None)
     assert (found("build", "open"), found("draw", "submitted")) == (2, 3)
     assert (found("draw", "open"), found("build", "submitted")) == (None, None)
+
+
+def test_a_review_that_is_waited_on_ends_the_turn() -> None:
+    """What it deals with is no work to review any more, so nothing is left to play at once."""
+    past = (SimpleNamespace(kept="poet reads_poem", calls=(), messages=()),)
+    iris = SimpleNamespace(id=1, role="head", name="Iris", in_turn=True)
+    facts = _Facts(iris, (work(1, "Four lines for Mia", "submitted", 2),), past)
+    chosen = next_answer(recording(), cast(StepFacts, facts), ())
+    assert [beat.id for beat in chosen.beats] == ["poem_returned"] and chosen.rests
