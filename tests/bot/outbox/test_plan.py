@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -292,6 +293,14 @@ def test_rollup_names_the_personas() -> None:
     (wire,) = compose(take(queue_of(*posts), pressure="roll-up"), "research")
     assert [card.author for card in wire.cards] == ["A0", "A1", "A2", "A3", "A4", BOT]
     assert wire.persona == "research" and wire.silent
+
+
+@pytest.mark.parametrize("count", [2, 3])
+def test_a_rollup_says_how_many_messages_it_holds(count: int) -> None:
+    """From the second on: people see that several came at once."""
+    posts = queue_of(*(say(i, f"text {i}") for i in range(count)))
+    (wire,) = compose(take(posts, pressure="roll-up"), "research")
+    assert f"{count} messages" in wire.content and len(wire.cards) == count
 
 
 def test_long_rollup_attaches_the_whole_text() -> None:
