@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 from engine.domain.changes import MAX_COMPARED
 from engine.domain.outcomes import Read, Refused, ToolResult, Wrote
 from engine.errors import NotFound
+from engine.lifecycle.agents import subtree
 from engine.store.core import ASSIGNMENTS, MESSAGES, REVISIONS
 from engine.tools.base import WORKERS, Arguments, Tool, ToolContext, ToolRefused
 from engine.tools.files import blob_at, checked_path, current_file, current_files
@@ -108,16 +109,28 @@ def revision_at(connection: Connection, task_id: int, at: float) -> int:
     return int(connection.scalar(query) or 0)
 
 
-def _changed_after(connection: Connection, task_id: int, start: int, agent: str = "") -> dict[str, int]:
-    """Return the paths written after a revision (by an agent), each with that revision."""
+def _changed_after(connection: Connection, task_id: int, start: int) -> dict[str, int]:
+    """Return the paths written after a revision, each with that revision."""
     query = sa.select(REVISIONS.c.path).where(REVISIONS.c.task_id == task_id, REVISIONS.c.id > start)
-    if agent:
-        query = query.where(REVISIONS.c.agent == agent)
     return {row.path: start for row in connection.execute(query.distinct())}
 
 
+def _changed_by(
+    connection: Connection, task_id: int, start: int, agent_id: int, *, team: bool
+) -> dict[str, int]:
+    """Return the paths that an agent, with its `team` one below it too, wrote after a revision, each with
+    that revision."""
+    below = subtree(connection, agent_id, dismissed=True)
+    names = [row.name for row in below if team or row.id == agent_id]
+    query = sa.select(REVISIONS.c.path).where(REVISIONS.c.task_id == task_id, REVISIONS.c.id > start)
+    return {
+        row.path: start for row in connection.execute(query.where(REVISIONS.c.agent.in_(names)).distinct())
+    }
+
+
 async def since_review(context: ToolContext, assignment: int, limit: int) -> str | None:
-    """Return what the agent changed since it submitted a work that was rejected, None when it never was.
+    """Return what the agent, with all below it, changed since it submitted a work that was rejected, None
+    when it never was.
 
     The reviewer saw the submission: what was changed before the rejection is new to it too.
     """
@@ -134,12 +147,17 @@ async def since_review(context: ToolContext, assignment: int, limit: int) -> str
     if at is None:
         return None
     start = await context.db.read(lambda c: revision_at(c, context.task.id, at))
-    return await differences_since(context, start, limit)
+    return await differences_since(context, start, limit, team=True)
 
 
-async def differences_since(context: ToolContext, start: int, limit: int, *, whole: bool = False) -> str:
-    """Return what the agent changed since a revision, about `limit` characters; see `differences`."""
-    bases = await context.db.read(lambda c: _changed_after(c, context.task.id, start, context.agent.name))
+async def differences_since(
+    context: ToolContext, start: int, limit: int, *, whole: bool = False, team: bool = False
+) -> str:
+    """Return what the agent, with its `team` all below it too, changed since a revision, about `limit`
+    characters; see `differences`."""
+    bases = await context.db.read(
+        lambda c: _changed_by(c, context.task.id, start, context.agent.id, team=team)
+    )
     return await differences(context, bases | dict.fromkeys(context.files, start), limit, whole=whole)
 
 

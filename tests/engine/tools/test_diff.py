@@ -181,3 +181,37 @@ async def test_a_change_between_submission_and_rejection_is_shown(stage: Stage) 
     assert "Ada changed ada.txt after it submitted #1" in told and "before you review it" in told
     assert "Changed since its last submission:" in heard[-1] and "+2" in heard[-1]
     assert "changed no file" not in heard[-1]
+
+
+async def test_a_head_that_submits_again_brings_what_its_members_changed(stage: Stage) -> None:
+    """Ada leads Bob, who repairs what was rejected: nobody says that nothing was changed."""
+    heard: list[str] = []
+
+    def boss(view: View) -> ChatAnswer:
+        if not view.did("recruit"):
+            return call(("recruit", {"members": [ADA | {"task": "d", "leads": True}]}))
+        if view.submitted:
+            heard.append(view.last)
+            verdict = "accept" if len(heard) > 1 else "reject"
+            judged = {"assignment": view.submitted[0], "verdict": verdict, "feedback": "say 2"}
+            return call(("review", judged), *([("finish", {"report": "done"})] if len(heard) > 1 else []))
+        return say("Waiting.")
+
+    def ada(view: View) -> ChatAnswer:
+        if not view.did("recruit"):
+            return call(("recruit", {"members": [{"name": "Bob", "role": "w", "task": "say 1"}]}))
+        if "was rejected" in view.last:
+            return call(("assign", {"to": "Bob", "title": "again", "details": "say 2"}))
+        if view.submitted:
+            accepted = ("review", {"assignment": view.submitted[0], "verdict": "accept"})
+            return call(accepted, ("submit", {"assignment": 1, "summary": "done", "files": ["bob.txt"]}))
+        return say("Waiting.")
+
+    def bob(view: View) -> ChatAnswer:
+        says = view.last.rpartition("say ")[2][:1]
+        handed = ("submit", {"assignment": view.given, "summary": "done"})
+        return call(write("bob.txt", f"{says}\n"), handed) if "Assignment #" in view.last else say("Idle.")
+
+    await (await stage({"Boss": boss, "Ada": ada, "Bob": bob})).end()
+    assert "changed no file" not in heard[1]
+    assert "Changed since its last submission:\n  bob.txt changed by Bob" in heard[1] and "+2" in heard[1]
