@@ -35,7 +35,7 @@ def waits(snapshot: Snapshot) -> Iterator[Wait]:
         what = "to be done" if work.state == "open" else "to be reviewed"
         found.append(Wait(waiting, awaited, f"assignment #{work.id} {what}"))
     found += [
-        Wait(wait.agent_id, wait.for_id, wait.what.shown, wait.since)
+        Wait(wait.agent_id, wait.for_id, wait.what.shown)
         for wait in snapshot.waiting
         if wait.for_id is not None
     ]

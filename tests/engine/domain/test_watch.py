@@ -183,6 +183,15 @@ def test_an_unanswered_question_is_brought_to_mind_then_given_up() -> None:
     )
 
 
+def test_work_that_is_waited_for_is_no_unanswered_question() -> None:
+    """A head that waits for its members' assignments is not told that no answer comes, nor they to answer:
+    they may wait for something themselves, and stopped work has a rule of its own."""
+    waits = Waiting(2, Awaited(assignment=8), NOW - 1_000, 3)
+    snapshot = Snapshot(1, (agent(1), agent(2), agent(3)), (work(7, 2), work(8, 3, giver=2)), waiting=(waits,))
+    assert not list(unanswered(snapshot, NOW, OPTIONS))
+    assert [found.agent_id for found in silent_agents(snapshot, NOW, OPTIONS)] == [3]
+
+
 def test_chatter_counts_only_short_words_in_turn_after_the_last_product() -> None:
     """Six alternating short messages are chatter; a written file, a long text or a monologue is not."""
     messages = tuple(message(n, 2 + n % 2, 3 - n % 2) for n in range(6))
