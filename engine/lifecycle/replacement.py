@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
+from engine.domain.checks import typed
 from engine.domain.prompt import sender
 from engine.domain.speech import of_people
 from engine.domain.state import About
@@ -73,9 +74,9 @@ def replace_agent(
     fresh, name = add_agent(connection, new, now)
     events.append(AgentJoined(old.task_id, old.group_id, fresh, name, old.title, old.leads_group_id))
     _transfer(connection, old, fresh, now)
+    _write_note(connection, old, fresh, name, reason, now)  # first: the rest was written to somebody else
     forward_messages(connection, begun, fresh, "who read it and has left")
     _forward_unread(connection, old.id, fresh, now)
-    _write_note(connection, old, fresh, name, reason, now)
     _notify_members(connection, old, fresh, name, now)
     for row in work:
         _announce_assignment(connection, row, fresh, old.name, now)
@@ -200,11 +201,13 @@ def _notify_members(connection: Connection, old: AnyRow, fresh: int, name: str, 
 
 def _announce_assignment(connection: Connection, row: AnyRow, fresh: int, old: str, now: float) -> None:
     done = f"\nDone when: {row.acceptance}" if row.acceptance else ""
+    command = loads(row.command_json)
+    check = f"\nIt is checked by running: {typed(command)}" if command else ""
     then = (
         "Look at the files first: part of it may be there."
         if row.state == "open"
         else "It was submitted and waits for review: continue only if it is rejected."
     )
-    text = f"Assignment #{row.id}, taken over from {old}: {row.title}\n{row.details}{done}\n{then}"
+    text = f"Assignment #{row.id}, taken over from {old}: {row.title}\n{row.details}{done}{check}\n{then}"
     about: tuple[About, int] = ("assignment", row.id)
     add_system_message(connection, row.task_id, fresh, text, f"takeover.{fresh}.{row.id}", now, about=about)

@@ -113,6 +113,7 @@ async def _check_room(context: ToolContext, arguments: RecruitArguments) -> None
         raise ToolRefused(f"The hierarchy may be {context.task.max_depth} deep. Do this part yourself.")
     known = await my_members(context)
     people = await context.db.read(lambda c: people_keys(c, context.task.id))
+    named: set[str] = set()
     for member in arguments.members:
         if not (member.instructions.strip() or member.task.strip()):
             raise ToolRefused(f"{clean_name(member.name)} has neither instructions nor a task. Give one.")
@@ -132,9 +133,14 @@ async def _check_room(context: ToolContext, arguments: RecruitArguments) -> None
                 f"{clean_name(member.name)} would pass for a person who takes part in this task. "
                 "Give it another name."
             )
+        if key in named:
+            raise ToolRefused(
+                f"You name {member.name} twice in this call, so nobody joined. Name each agent once, with all "
+                "its work in one task."
+            )
         if key in known:
             raise ToolRefused(f"{member.name} is already in your group. Assign the work to it instead.")
-        known[key] = member.name
+        named.add(key)
     team = await _team_now(context)
     boss = context.agent.role == "boss"
     over = context.options.plan_approval_over

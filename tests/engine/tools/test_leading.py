@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from engine.llm.scripted import call
+from engine.commands import ReplaceAgent
+from engine.llm.scripted import call, say
 from engine.ports import ChatAnswer
 from engine.tools import LEADING
 from tests.engine.autonomy.conftest import Stage
+from tests.engine.tools.test_read_and_search import played
 from tests.fakes.cast import View
 
 
@@ -34,3 +36,40 @@ async def test_who_is_recruited_to_lead_has_the_tools_from_the_first_step_on(sta
     await play.end()
     assert had["Ada"][0] == had["Ada"][1] == had["Ben"][1]
     assert set(had["Ada"][0]) - set(had["Ben"][0]) == LEADING
+
+
+async def test_a_newcomer_named_twice_in_one_call_is_not_taken_for_a_member(stage: Stage) -> None:
+    """Nobody joined, so nobody is told to give it work; without the second name all join."""
+    cleo = {"name": "Cleo", "role": "w", "task": "clean"}
+    _, heard = await played(stage, ("recruit", {"members": [cleo, cleo]}), ("recruit", {"members": [cleo]}))
+    assert "twice" in heard[0] and "nobody joined" in heard[0] and "already" not in heard[0]
+    assert heard[1].startswith("Joined your group: Cleo.")
+
+
+async def test_who_takes_over_hears_so_first_and_how_its_work_is_checked(stage: Stage) -> None:
+    """What was written to its predecessor comes after that; the check is what its submission has to pass."""
+    heard: list[str] = []
+
+    def boss(view: View) -> ChatAnswer:
+        if not view.did("recruit"):
+            member = {"name": "Ada", "role": "w", "task": "make a.txt", "command": ["cat", "a.txt"]}
+            return call(("recruit", {"members": [member]}))
+        if not view.did("send_message"):
+            note = {"to": ["Ada"], "text": "and no tabs", "needs_answer": False}
+            return call(("send_message", note))
+        return say("I wait.")
+
+    def ada(view: View) -> ChatAnswer:
+        return call(("search_files", {"pattern": f"x{view.steps}"}))
+
+    def fresh(view: View) -> ChatAnswer:
+        heard.append(view.last)
+        return say("I see.")
+
+    play = await stage({"Boss": boss, "Ada": ada, "Ada 2": fresh})
+    while not (found := [a for a in await play.engine.look.agents(play.task) if a.name == "Ada"]):
+        await play.more()
+    await play.do(ReplaceAgent(found[0].id, "me"))
+    await play.until_heard(heard)
+    assert heard[0].startswith("[from the system]\n  You are Ada 2 and take over from Ada")
+    assert "It is checked by running: cat a.txt" in heard[0]
