@@ -72,8 +72,10 @@ def _stop_subtree_at(
     connection: Connection, task: AnyRow, budget: Budget, at: tuple[CapName, int, int], now: float
 ) -> tuple[Wake, ...]:
     agent = connection.execute(sa.select(AGENTS).where(AGENTS.c.id == budget.agent_id)).one()
+    row = connection.execute(sa.select(BUDGETS).where(BUDGETS.c.id == budget.id).with_for_update()).one()
+    if row.frozen:
+        return ()  # another of its agents came to the cap in the same moment
     freeze(connection, budget.id, frozen=True)
-    row = connection.execute(sa.select(BUDGETS).where(BUDGETS.c.id == budget.id)).one()
     cap, _, limit = at
     detail = f"{agent.name} has no budget left for its next call ({used_of(*at)} used)"
     asks = bool(row.set_by) and task.attended

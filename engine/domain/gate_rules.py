@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from engine.domain.gates import EFFECTS, SUBTREE_CAP, GateEffect, GateKind
+from engine.domain.gates import EFFECTS, SUBTREE_CAP, Choice, GateEffect, GateKind
 from engine.errors import Invalid
 
 GateDefault = GateEffect | Literal["decide"]
@@ -52,6 +52,14 @@ class GateRule:
 
 USUAL: Mapping[GateKind, GateRule] = {kind: GateRule(DAY_S, choices[0]) for kind, choices in DEFAULTS.items()}
 """The rules of a space that has set none."""
+
+
+def default_among(choices: Sequence[Choice], default: GateDefault) -> GateDefault:
+    """Return what an unanswered gate with these choices comes to: one that does not offer its usual default
+    falls back to the last of its choices, which ends or refuses."""
+    if default == "decide" or any(choice.effect == default for choice in choices):
+        return default
+    return choices[-1].effect if choices else "decide"
 
 
 DEMONSTRATION_WAIT_S = 45.0

@@ -31,7 +31,7 @@ from engine.errors import NotFound, WrongState
 from engine.events import EndBasis, GateClosed
 from engine.handlers.decisions import gate_subject, record
 from engine.handlers.result import HandlerResult
-from engine.lifecycle.agents import clear_refusal, dismiss
+from engine.lifecycle.agents import clear_refusal, dismiss, subtree
 from engine.lifecycle.ending import Ending, current_report, end_task
 from engine.lifecycle.task_state import ready_agents, reopen
 from engine.lifecycle.waiting import begin_waiting, end_waiting
@@ -41,6 +41,7 @@ from engine.store.addresses import add_words
 from engine.store.core import (
     ACTION_REQUESTS,
     AGENTS,
+    ASSIGNMENTS,
     BUDGETS,
     GATES,
     OUTSIDE_CALLS,
@@ -70,7 +71,7 @@ class _Answered:
 
     def send(self, agent_id: int, text: str, about: About = "answer") -> tuple[Wake, ...]:
         """Send an agent the result of the gate. Return the agent's wake-up."""
-        key = f"gate{self.gate.id}.answer"
+        key = f"gate{self.gate.id}.answer.{agent_id}"
         clear_refusal(self.connection, agent_id)
         add_system_message(
             self.connection, self.task.id, agent_id, text, key, self.now, priority=0, about=(about, None)
@@ -349,17 +350,24 @@ def _extend_subtree(at: _Answered, part: int) -> tuple[Wake, ...]:
     at.connection.execute(BUDGETS.update().where(BUDGETS.c.id == row.id).values(**values))
     freeze(at.connection, row.id, frozen=False)
     if part == TENTH:
-        who = (
-            "a person wants what there is of your part."
-            if at.by_person
-            else "nobody raised your cap in time."
-        )
-        text = (
-            f"Wrap up: {who} A tenth more is yours for that. Start nothing new; hand in what you have, and "
-            "say truthfully what is missing."
-        )
-        at.send(agent.id, text, "wrap_up")
+        _tell_to_wrap_up(at, agent.id)
     return ready_agents(at.connection, at.task.id)
+
+
+def _tell_to_wrap_up(at: _Answered, agent_id: int) -> None:
+    """Tell the agent, and those below it with open work: who is not told goes on and uses up the tenth."""
+    below = [row.id for row in subtree(at.connection, agent_id)]
+    mine = sa.and_(ASSIGNMENTS.c.assignee_id.in_(below), ASSIGNMENTS.c.state == "open")
+    at_work = set(at.connection.execute(sa.select(ASSIGNMENTS.c.assignee_id).where(mine)).scalars())
+    who = "a person wants what there is of your part." if at.by_person else "nobody raised your cap in time."
+    whose = "yours" if at_work <= {agent_id} else "there for all of you"
+    text = (
+        f"Wrap up: {who} A tenth more is {whose} for that. Start nothing new; hand in what you have, and "
+        "say truthfully what is missing."
+    )
+    for number in below:
+        if number == agent_id or number in at_work:
+            at.send(number, text, "wrap_up")
 
 
 def _dismiss(at: _Answered) -> tuple[Wake, ...]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from engine.domain.gate_rules import first_reminder
+from engine.domain.gate_rules import default_among, first_reminder
 from engine.domain.gates import Choice, GateBasis, GateKind, dump_choices
 from engine.domain.outside import AskedCall
 from engine.events import GateClosed, GateRaised
@@ -44,7 +44,7 @@ def raise_gate(connection: Connection, task_id: int, question: NewGate, now: flo
         "created_at": now,
         "due_at": now + rule.wait_s,
         "remind_at": first_reminder(now, rule),
-        "default_effect": rule.default,
+        "default_effect": default_among(question.choices, rule.default),
     }
     return GateRaised(
         task_id,

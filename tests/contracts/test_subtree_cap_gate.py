@@ -134,10 +134,60 @@ async def test_wrapping_up_a_subtree_notifies_it_and_gives_a_tenth(world: World)
     again = await asked(world, engine, task, 2)
     assert len(await engine.look.steps(ada, 200)) > len(steps)
     assert [c.effect for c in again.choices] == ["raise_half", "dismiss"]
+    assert (gate.default, again.default) == ("wrap_up", "dismiss")  # what silence comes to, as people read it
     with pytest.raises(Invalid):
         await engine.handle(AnswerGate(again.id, "discord:7", "wrap_up"))
     assert await stopped(engine, ada) and (await engine.look.gate(again.id)).basis is None
     assert (await engine.look.task(task)).state == "running"
+
+
+class Family:
+    """The boss recruits Ada, who leads Bob and Col; those two work on until they are told to wrap up."""
+
+    def __init__(self) -> None:
+        self.capped, self.heard = asyncio.Event(), dict[str, list[str]]()
+
+    async def script(self, request: ChatRequest) -> ChatAnswer:
+        """What each does."""
+        view = View(request)
+        self.heard.setdefault(view.name, []).append(view.last)
+        if view.name in ("Bob", "Col"):
+            await self.capped.wait()
+            if "Wrap up" in view.last:
+                return call(("submit", {"assignment": view.given, "summary": "what there is"}))
+            return call(("search_files", {"pattern": f"x{view.steps}"}))
+        if view.did("recruit"):
+            return say("I wait.")
+        below = {"Boss": ("Ada",), "Ada": ("Bob", "Col")}[view.name]
+        members = [{"name": name, "role": "w", "task": "work", "leads": name == "Ada"} for name in below]
+        return call(("recruit", {"members": members, "wait": True}))
+
+
+async def test_those_below_hear_of_the_wrap_up_and_the_cap_is_told_once(world: World) -> None:
+    """Whoever is not told goes on and uses up the tenth, so that people are asked again at once; two that
+    reach the cap in the same moment are one stop for their boss."""
+    family = Family()
+    engine = await world.start(family.script, turn=SWEEPING, sweeps=True)
+    task = await engine.handle(StartTask("wait", "me", "here", Limits(steps=9_000), attended=True))
+    found = sa.select(AGENTS.c.id).where(AGENTS.c.name == "Ada")
+
+    async def recruited() -> bool:
+        return len(await engine.look.agents(task)) == 4
+
+    await world.until(recruited)
+    ada = int(await world.scalar(found))
+    await engine.handle(RaiseCap(task, Limits(cost_micros=CAP), "discord:7", ada))
+    family.capped.set()
+    gate = await asked(world, engine, task)
+    await engine.handle(AnswerGate(gate.id, "discord:7", "wrap_up"))
+
+    async def handed_in() -> bool:
+        return [w.state for w in await engine.look.assignments(task)].count("submitted") == 2
+
+    await world.until(handed_in)
+    assert len(await engine.look.gates(task, open_only=False)) == 1
+    told = [words for words in family.heard["Boss"] if "its group has stopped" in words]
+    assert [words.count("its group has stopped") for words in told] == [1]
 
 
 async def test_a_subtree_is_dismissed_at_its_cap(world: World) -> None:

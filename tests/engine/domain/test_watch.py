@@ -187,7 +187,8 @@ def test_work_that_is_waited_for_is_no_unanswered_question() -> None:
     """A head that waits for its members' assignments is not told that no answer comes, nor they to answer:
     they may wait for something themselves, and stopped work has a rule of its own."""
     waits = Waiting(2, Awaited(assignment=8), NOW - 1_000, 3)
-    snapshot = Snapshot(1, (agent(1), agent(2), agent(3)), (work(7, 2), work(8, 3, giver=2)), waiting=(waits,))
+    given = (work(7, 2), work(8, 3, giver=2))
+    snapshot = Snapshot(1, (agent(1), agent(2), agent(3)), given, waiting=(waits,))
     assert not list(unanswered(snapshot, NOW, OPTIONS))
     assert [found.agent_id for found in silent_agents(snapshot, NOW, OPTIONS)] == [3]
 
