@@ -135,8 +135,8 @@ async def _check_room(context: ToolContext, arguments: RecruitArguments) -> None
             )
         if key in named:
             raise ToolRefused(
-                f"You name {member.name} twice in this call, so nobody joined. Name each agent once, with all "
-                "its work in one task."
+                f"You name {member.name} twice in this call, so nobody joined. Name each agent once, "
+                "with all its work in one task."
             )
         if key in known:
             raise ToolRefused(f"{member.name} is already in your group. Assign the work to it instead.")
