@@ -172,6 +172,13 @@ def test_prompts_say_what_must_be_said(name: str, must: tuple[str, ...]) -> None
     assert [part for part in must if part not in text] == []
 
 
+@pytest.mark.parametrize(("head", "named"), [("Ada", "Ada"), ("", "the boss")])
+def test_a_member_is_told_who_its_head_is(head: str, named: str) -> None:
+    """By name; the boss where nobody leads it."""
+    text = system_text(TASK, replace(AGENT, role="member"), head)
+    assert f"Your head is {named}." in text
+
+
 def test_every_placeholder_is_filled_and_a_goal_is_taken_literally() -> None:
     """Dollar signs in a goal or name are no placeholders."""
     for role in ROLES:
