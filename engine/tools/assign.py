@@ -37,7 +37,8 @@ async def assign(context: ToolContext, arguments: AssignArguments) -> ToolResult
         raise not_mine(arguments.to, members)
     slot = context.slot()
     text = f"{arguments.details}\n{arguments.acceptance}"
-    files = await NamedFiles(context).shown(text)
+    reader = "" if key in context.newcomers else key
+    files = await NamedFiles(context).shown(text, reader)
     command = tuple(arguments.command)
     context.stage(Assign(slot, key, arguments.title, arguments.details, arguments.acceptance, command, files))
     context.ends_turn = context.ends_turn or arguments.wait

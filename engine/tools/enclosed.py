@@ -1,20 +1,26 @@
 """What comes with an assignment or a submission, so that its reader needs no call to read it.
 
 Small files that an assignment names, documents that its giver wrote just before, which fix how the parts fit
-together, and what a first submission added or changed.
+together, and what a first submission added or changed. What the reader knows already is only named.
 """
 
 from __future__ import annotations
 
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
 from engine.domain.outcomes import Wrote
 from engine.domain.reading import is_document
 from engine.domain.speech import turn_so_far
-from engine.domain.state import AssignmentFacts
+from engine.domain.state import AssignmentFacts, PastStep
 from engine.domain.wanted import names_of_files
+from engine.store.core import AGENTS, STEPS
+from engine.store.transcript import past_answers
 from engine.tools.base import ToolContext
 from engine.tools.changes import given_at
 from engine.tools.diff import differences_since
-from engine.tools.files import files_now
+from engine.tools.files import current_file, files_now
+from engine.tools.seen import seen_revisions
 
 MAX_NAMED = 4_096
 """Bytes of the files that come with an assignment, together."""
@@ -32,35 +38,64 @@ class NamedFiles:
         self._context = context
         self._there: dict[str, tuple[str, int]] | None = None
 
-    async def shown(self, text: str) -> str:
+    async def shown(self, text: str, reader: str = "") -> str:
         """Return the small text files that an assignment's text names, or else the documents that the giver
         wrote in this turn, with what else there is; "" for none.
 
-        A file is shown whole or not at all.
+        A file is shown whole or not at all. `reader`: the name key of the member that gets them, "" for a
+        newcomer; what its steps show as it is now, such as its own work, is named and not repeated.
         """
         named = list(dict.fromkeys([*names_of_files(text), *_documents_of_turn(self._context)]))
         if not named:
             return ""
         if self._there is None:
             self._there = await files_now(self._context)
+        known = await self._known(reader, [path for path in named if path in self._there])
         parts, room = [], MAX_NAMED
         for path in named:
+            if path in known:
+                continue
             blob, size = self._there.get(path, ("", 0))
             content = await self._text(blob) if 0 < size <= room else ""
             if content:
                 parts.append(f"{path} as it is now:\n{content.rstrip()}")
                 room -= size
+        if known:
+            parts.append(f"Unchanged since you saw them: {', '.join(known)}")
         if not parts:
             return ""
         names = sorted(self._there)
         more = f" and {len(names) - MAX_LISTED} more" if len(names) > MAX_LISTED else ""
         return "\n".join([*parts, f"Files there are: {', '.join(names[:MAX_LISTED])}{more}"])
 
+    async def _known(self, reader: str, paths: list[str]) -> list[str]:
+        """Return those of the paths that the reader's steps show whole, as they are now."""
+        task = self._context.task.id
+        if not reader or not paths:
+            return []
+        past = await self._context.db.read(lambda c: _past_of(c, task, reader))
+        seen = {path: seen_revisions(past, path) for path in paths}
+        now = {path: await current_file(self._context, path) for path in paths if seen[path]}
+        return [path for path, file in now.items() if file is not None and file.revision in seen[path]]
+
     async def _text(self, blob: str) -> str:
         try:
             return (await self._context.workspace.get(self._context.task.id, blob)).decode("utf-8")
         except UnicodeDecodeError:
             return ""
+
+
+def _past_of(connection: Connection, task_id: int, name: str) -> tuple[PastStep, ...]:
+    """Return the steps that an agent is still shown in full, oldest first."""
+    query = (
+        sa.select(STEPS.c.step, STEPS.c.input, STEPS.c.said, STEPS.c.calls_json, STEPS.c.messages_json)
+        .add_columns(STEPS.c.kept, STEPS.c.continues)
+        .join(AGENTS, AGENTS.c.id == STEPS.c.agent_id)
+        .where(AGENTS.c.task_id == task_id, AGENTS.c.name_key == name, AGENTS.c.status != "dismissed")
+        .where(STEPS.c.step > AGENTS.c.summary_upto)
+        .order_by(STEPS.c.step)
+    )
+    return past_answers(connection.execute(query).all())
 
 
 def _documents_of_turn(context: ToolContext) -> list[str]:

@@ -150,6 +150,39 @@ async def test_a_second_submission_tells_the_reviewer_what_changed(stage: Stage)
     assert shown in heard[3]
 
 
+async def test_a_second_assignment_repeats_no_file_that_its_reader_knows(stage: Stage) -> None:
+    """Ada's own file, and one that she has read, are named; one that was changed since comes whole."""
+    heard: list[str] = []
+
+    def boss(view: View) -> ChatAnswer:
+        if not view.did("recruit"):
+            return call(write("read.txt", "as read"), write("old.txt", "old"), *GIVEN)
+        if view.submitted and not view.did("review"):
+            task = "Extend own.txt after read.txt and old.txt."
+            again: Call = ("assign", {"to": "Ada", "title": "t", "details": task})
+            accept: Call = ("review", {"assignment": view.submitted[0], "verdict": "accept"})
+            return call(accept, write("old.txt", "renewed"), again)
+        return say("Waiting.")
+
+    def ada(view: View) -> ChatAnswer:
+        if "Assignment #" not in view.all:
+            return say("Idle.")
+        if not view.did("read_file"):
+            return call(("read_file", {"path": "read.txt"}), ("read_file", {"path": "old.txt"}))
+        if not view.did("submit"):
+            submit: Call = ("submit", {"assignment": view.given, "summary": "done", "files": ["own.txt"]})
+            return call(write("own.txt", "hers"), submit)
+        if "Assignment #2" in view.last:
+            heard.append(view.last)
+        return say("Idle.")
+
+    play = await stage({"Boss": boss, "Ada": ada})
+    await play.until_heard(heard)
+    assert "old.txt as it is now:\n  renewed\n" in heard[0]
+    assert "Unchanged since you saw them: own.txt, read.txt\n" in heard[0]
+    assert "hers" not in heard[0] and "as read" not in heard[0]
+
+
 async def test_a_change_between_submission_and_rejection_is_shown(stage: Stage) -> None:
     """Ada repairs on a word of the boss what she has handed in. The boss hears that the submission is older,
     and after its rejection gets the repair, which it has not seen."""
