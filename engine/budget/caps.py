@@ -15,8 +15,20 @@ from sqlalchemy import Connection
 from engine.budget.month_caps import month_budgets, pause_for_month
 from engine.budget.subtree_caps import ask_about_subtree_cap, used_of, warn_setter
 from engine.budget.tree import as_budget, budget_of, budgets_of, freeze
-from engine.domain.budget import WARN_PERCENT, Budget, CapName, amount, is_near, spent_budget
+from engine.domain.budget import (
+    FULL_AGENTS,
+    NEAR_AGENTS,
+    NEAR_MINUTES,
+    NEAR_SPEND,
+    WARN_PERCENT,
+    Budget,
+    CapName,
+    amount,
+    is_near,
+    spent_budget,
+)
 from engine.domain.gates import choices_of
+from engine.domain.state import About
 from engine.events import CapReached, EventBody, Intervened
 from engine.lifecycle.gates import NewGate, raise_gate
 from engine.lifecycle.task_state import set_state
@@ -34,8 +46,6 @@ _PEOPLES = (
     "A person set this cap and nobody attends: do without its work, or dismiss it and use what it has done.",
     "A person set this cap, and the people are asked what to do. Continue with what does not need it.",
 )
-
-_NEAR_SPEND, _NEAR_MINUTES, _NEAR_AGENTS, _FULL_AGENTS = 1, 2, 4, 8
 
 
 def at_cap(
@@ -87,7 +97,8 @@ def _stop_subtree_at(
     if asks:
         ask_about_subtree_cap(connection, task, row, agent, at, now)
     then = (_PEOPLES if row.set_by else _HEADS)[asks]
-    add_system_message(connection, task.id, to, f"Careful: {detail}; its group has stopped. {then}", key, now)
+    text = f"Careful: {detail}; its group has stopped. {then}"
+    add_system_message(connection, task.id, to, text, key, now, about=("cap", budget.id))
     return (Wake(to, task.id),)
 
 
@@ -156,13 +167,13 @@ def _warn_task(connection: Connection, task: AnyRow, row: AnyRow, now: float) ->
     cap, spent, limit = as_budget(row).nearest()
     found: list[tuple[int, CapName, int, int, int]] = []
     if is_near(spent, limit):
-        found.append((_NEAR_SPEND, cap, WARN_PERCENT, spent, limit))
+        found.append((NEAR_SPEND, cap, WARN_PERCENT, spent, limit))
     if is_near(minutes, task.max_minutes):
-        found.append((_NEAR_MINUTES, "minutes", WARN_PERCENT, minutes, task.max_minutes))
+        found.append((NEAR_MINUTES, "minutes", WARN_PERCENT, minutes, task.max_minutes))
     if is_near(task.agents, task.max_agents):
-        found.append((_NEAR_AGENTS, "agents", WARN_PERCENT, task.agents, task.max_agents))
+        found.append((NEAR_AGENTS, "agents", WARN_PERCENT, task.agents, task.max_agents))
     if task.agents >= task.max_agents:
-        found.append((_FULL_AGENTS, "agents", 100, task.agents, task.max_agents))
+        found.append((FULL_AGENTS, "agents", 100, task.agents, task.max_agents))
     new = [warning for warning in found if not row.warned & warning[0]]
     if not new:
         return
@@ -172,10 +183,11 @@ def _warn_task(connection: Connection, task: AnyRow, row: AnyRow, now: float) ->
     append_events(
         connection, [(f"t{task.id}.warn.{new_key()}.{n}", body) for n, body in enumerate(events)], now
     )
-    if any(bit in (_NEAR_SPEND, _NEAR_MINUTES) for bit, *_ in new):
+    if any(bit in (NEAR_SPEND, NEAR_MINUTES) for bit, *_ in new):
         text = f"{WARN_PERCENT}% of what this task may use is used. Start nothing large; bring it to its end."
         key = f"t{task.id}.warn.{new_key()}"
-        add_system_message(connection, task.id, task.boss_id, text, key, now, wakes=False)
+        about: tuple[About, int] = ("cap", row.id)
+        add_system_message(connection, task.id, task.boss_id, text, key, now, wakes=False, about=about)
 
 
 def _warn_subtree(connection: Connection, task: AnyRow, row: AnyRow, now: float) -> None:
@@ -185,11 +197,11 @@ def _warn_subtree(connection: Connection, task: AnyRow, row: AnyRow, now: float)
     cap, spent, limit = as_budget(row).nearest()
     found: list[tuple[int, CapName, int, int]] = []
     if is_near(spent, limit):
-        found.append((_NEAR_SPEND, cap, spent, limit))
+        found.append((NEAR_SPEND, cap, spent, limit))
     if row.deadline_at is not None:
         minutes = row.cap_minutes - math.ceil((row.deadline_at - now) / 60)
         if is_near(minutes, row.cap_minutes):
-            found.append((_NEAR_MINUTES, "minutes", minutes, row.cap_minutes))
+            found.append((NEAR_MINUTES, "minutes", minutes, row.cap_minutes))
     for bit, cap_name, used, most in found:
         if not row.warned & bit:
             _say_near(connection, task, row, (cap_name, used, most), now)
@@ -205,7 +217,7 @@ def _say_near(
     detail = f"{used_of(*at)} of the budget of {agent.name} are used"
     key = f"budget{row.id}.near.{at[0]}.{new_key()}"
     text = f"{detail}. Bring your part to its end within the rest."
-    add_system_message(connection, task.id, agent.id, text, key, now, wakes=False)
+    add_system_message(connection, task.id, agent.id, text, key, now, wakes=False, about=("cap", row.id))
     seen = Intervened(task.id, agent.group_id, agent.id, agent.name, "budget", "nudged", detail, names=True)
     append_events(connection, [(key, seen)], now)
     if row.set_by:

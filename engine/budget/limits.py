@@ -5,7 +5,9 @@ from __future__ import annotations
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
+from engine.budget.notices import outdate_notices
 from engine.commands import Limits
+from engine.domain.budget import FULL_AGENTS, NEAR_AGENTS, NEAR_MINUTES, NEAR_SPEND
 from engine.domain.gates import check_lower
 from engine.domain.limits import check_limits
 from engine.store.core import (
@@ -36,7 +38,7 @@ def caps_now(connection: Connection, task: AnyRow) -> Limits:
 
 
 def write_limits(connection: Connection, task: AnyRow, limits: Limits) -> None:
-    """Store the limits that are given (None: no change); spending warnings start again."""
+    """Store the limits that are given (None: no change); warnings about these start again."""
     columns = {
         "max_agents": limits.agents,
         "max_depth": limits.depth,
@@ -51,6 +53,11 @@ def write_limits(connection: Connection, task: AnyRow, limits: Limits) -> None:
         connection.execute(TASKS.update().where(TASKS.c.id == task.id).values(**changed))
     money = {"cap_micros": limits.cost_micros, "cap_tokens": limits.tokens}
     kept = {name: value for name, value in money.items() if value is not None}
-    if kept:
+    said = NEAR_SPEND if kept else 0
+    said |= NEAR_MINUTES if limits.minutes is not None else 0
+    said |= NEAR_AGENTS | FULL_AGENTS if limits.agents is not None else 0
+    if said:
         root = sa.and_(BUDGETS.c.task_id == task.id, BUDGETS.c.parent_id.is_(None))
-        connection.execute(BUDGETS.update().where(root).values(warned=0, **kept))
+        outdate_notices(connection, root)
+        warned = BUDGETS.c.warned.bitwise_and(~said)
+        connection.execute(BUDGETS.update().where(root).values(warned=warned, **kept))

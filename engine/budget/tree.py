@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
+from engine.budget.notices import outdate_notices
 from engine.domain.budget import Budget
 from engine.lifecycle.agents import subtree
 from engine.store.core import AGENTS, BUDGETS, AnyRow, new_id
@@ -82,6 +83,7 @@ def set_budget(connection: Connection, agent_id: int, caps: SubtreeCaps, now: fl
     own = connection.execute(sa.select(BUDGETS).where(BUDGETS.c.id == agent.budget_id)).one()
     if own.agent_id != agent.id:
         return _new_budget(connection, agent, own, caps.columns(now))
+    outdate_notices(connection, BUDGETS.c.id == own.id)
     changed = BUDGETS.update().where(BUDGETS.c.id == own.id).values(warned=0, **caps.columns(now))
     connection.execute(changed)
     freeze(connection, own.id, frozen=False)

@@ -9,6 +9,9 @@ from typing import Literal
 from engine.ports import Quote
 
 WARN_PERCENT = 80
+NEAR_SPEND, NEAR_MINUTES, NEAR_AGENTS, FULL_AGENTS = 1, 2, 4, 8
+"""What was said of a budget, as its `warned` keeps it, so that it is said once for each cap."""
+
 SpendCap = Literal["cost", "tokens"]
 CapName = Literal["cost", "tokens", "agents", "minutes"]
 

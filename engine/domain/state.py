@@ -34,16 +34,18 @@ SenderKind = Literal["person", "agent", "work", "system", "outside"]
 """Who sent a message: a person, an agent, an agent through an assignment ("work"), the engine ("system"), a
 tool of the world outside that the receiver called."""
 
-About = Literal["", "assignment", "submission", "wrap_up", "answer", "said", "outside", "correction", "told"]
+About = Literal[
+    "", "assignment", "submission", "wrap_up", "answer", "said", "outside", "correction", "told", "cap"
+]
 """What the receiver should do, where the engine has to know: do the work, review it, finish at once, act on
 a person's answer, judge by what a person said to somebody else, go on with what a call came to, follow
-instructions that a person changed; "told": it comes from an agent that needs no answer."""
+instructions that a person changed, keep within a cap; "told": it comes from an agent that needs no answer."""
 
 
 @dataclass(frozen=True, slots=True)
 class InboxMessage:
     """One message of the agent's inbox, unread or read by an earlier step. `wakes`: its sender expects a
-    reaction; `about_id`: the assignment that it is about."""
+    reaction; `about_id`: the assignment, call or budget that it is about."""
 
     id: int
     from_kind: SenderKind

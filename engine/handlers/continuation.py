@@ -6,6 +6,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from engine.budget.month_caps import check_month
+from engine.budget.notices import outdate_notices
 from engine.commands import ContinueTask, Limits, SayToAgent
 from engine.domain.limits import Caps, check_limits, continuation
 from engine.domain.models import DEMONSTRATION
@@ -111,6 +112,7 @@ def _extend_budgets(connection: Connection, task: AnyRow, more: Limits) -> int:
     """Let the task use `more` on top of what it has used, and return that; subtrees stopped at their caps may
     ask again."""
     mine = BUDGETS.c.task_id == task.id
+    outdate_notices(connection, mine)
     connection.execute(BUDGETS.update().where(mine).values(frozen=False, warned=0))
     root = sa.and_(mine, BUDGETS.c.parent_id.is_(None))
     row = connection.execute(sa.select(BUDGETS).where(root).with_for_update()).one()

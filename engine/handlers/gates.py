@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 
 from engine.budget.limits import caps_now, lower_caps
 from engine.budget.month_caps import raise_month
+from engine.budget.notices import outdate_notices
 from engine.budget.tree import freeze
 from engine.commands import AnswerGate, Limits
 from engine.domain.budget import amount
@@ -291,6 +292,7 @@ def _raise_half(at: _Answered) -> tuple[Wake, ...]:
     root = sa.and_(BUDGETS.c.task_id == at.task.id, BUDGETS.c.parent_id.is_(None))
     raised = {"cap_micros": more.cost_micros, "cap_tokens": more.tokens}
     values = {name: BUDGETS.c[name] + extra for name, extra in raised.items() if extra is not None}
+    outdate_notices(at.connection, root)
     at.connection.execute(BUDGETS.update().where(root).values(warned=0, **values))
     later = max(at.task.deadline_at or at.now, at.now) + (more.minutes or 0) * 60
     worked = later - began_at(at.task) - at.task.waited_s
@@ -347,6 +349,7 @@ def _extend_subtree(at: _Answered, part: int) -> tuple[Wake, ...]:
     if row.deadline_at is not None:
         values["deadline_at"] = max(row.deadline_at, at.now) + (more.minutes or 0) * 60
     values |= {"warned": 0, "wrapped": part == TENTH}
+    outdate_notices(at.connection, BUDGETS.c.id == row.id)
     at.connection.execute(BUDGETS.update().where(BUDGETS.c.id == row.id).values(**values))
     freeze(at.connection, row.id, frozen=False)
     if part == TENTH:

@@ -293,7 +293,8 @@ class AgentRow(EngineTable, table=True):
 class MessageRow(EngineTable, table=True):
     """A message to one agent; unread until a committed step consumes it, exactly once.
 
-    `about`: what the receiver should do (`engine.domain.state.About`); `about_id`: the assignment's id.
+    `about`: what the receiver should do (`engine.domain.state.About`); `about_id`: the id of the
+    assignment, outside call or budget.
     `preface`: the lines at the beginning of `text` that are the engine's and not the sender's; an edit of the
     sender's words keeps them.
     """

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import sqlalchemy as sa
 
-from engine.commands import AnswerGate, Limits, PauseAgent, RaiseCap
+from engine.commands import AnswerGate, Limits, PauseAgent, RaiseCap, SayToAgent
 from engine.events import (
     AgentJoined,
     CapReached,
@@ -94,6 +94,46 @@ async def test_eighty_percent_is_said_once(stage: Stage) -> None:
     sweeps.cancel()
     assert len(play.of(CapReached, percent=80, cap="cost")) == 1
     assert told[-1]
+
+
+async def test_a_raised_cap_leaves_no_warning_of_the_old_one_unread(stage: Stage) -> None:
+    """The boss waits when 80 % is used; before it reads that, people give more."""
+    heard: list[str] = []
+
+    def boss(view: View) -> ChatAnswer:
+        heard.append(view.last)
+        if view.steps >= 40:  # a question, so that nothing else wakes it
+            return call(("ask_human", {"question": "Which?"})) if view.steps == 40 else say("I wait.")
+        return call(("search_files", {"pattern": f"x{view.steps}"}))
+
+    play = await stage({"Boss": boss}, caps=replace(CAPS, cost_micros=510, steps=9_000))
+    sweeps = asyncio.create_task(_sweep(play))
+    await play.until(CapReached, percent=80, cap="cost")
+    sweeps.cancel()
+    await play.do(RaiseCap(play.task, Limits(cost_micros=10_000), "me"))
+    await play.do(SayToAgent((await play.engine.look.task(play.task)).boss_id, "Go on.", "me", "Ann"))
+    while "Go on." not in heard[-1]:
+        await play.more()
+    assert "is used. Start nothing large" not in heard[-1]
+    assert "A cap that was near, or reached, has been changed since." in heard[-1]
+
+
+async def test_a_raised_cap_on_agents_is_said_again_when_it_is_full(stage: Stage) -> None:
+    """Nobody was told of the second time, at which the task could recruit no more."""
+
+    def boss(view: View) -> ChatAnswer:
+        name = f"Ada {view.steps}"
+        return call(
+            ("recruit", {"members": [{"name": name, "role": "w", "instructions": "w"}], "wait": True})
+        )
+
+    play = await stage({"Boss": boss}, caps=replace(CAPS, agents=2))
+    sweeps = asyncio.create_task(_sweep(play))
+    await play.until(CapReached, percent=100, cap="agents", limit=2)
+    await play.do(RaiseCap(play.task, Limits(agents=3), "me"))
+    await play.do(SayToAgent((await play.engine.look.task(play.task)).boss_id, "One more.", "me", "Ann"))
+    await play.until(CapReached, percent=100, cap="agents", limit=3)
+    sweeps.cancel()
 
 
 async def _sweep(play: Play) -> None:
