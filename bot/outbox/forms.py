@@ -8,7 +8,8 @@ without a file, `last` without buttons too.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Literal, get_args
 
@@ -20,6 +21,8 @@ from bot.texts import outbox as wording
 Form = Literal["plain", "smaller", "bot", "buttonless", "note", "file", "bare", "last"]
 FORMS: tuple[Form, ...] = get_args(Form)
 FILES_NAMED = 8
+NAME = 100
+"""Characters of the name of an attached file; the end is kept."""
 
 _NEXT: dict[Fault, dict[Form, Form]] = {
     "size": {"plain": "smaller", "bot": "smaller", "smaller": "bare", "note": "bare"},
@@ -60,6 +63,26 @@ def in_form(message: OutgoingMessage, form: Form) -> OutgoingMessage:
     return replace(
         message, persona="", face="", content=content, cards=(), texts=texts, files=(), buttons=buttons
     )
+
+
+def attached_names(paths: Sequence[str], taken: Iterable[str] = ()) -> tuple[str, ...]:
+    """Return the names under which the files of one message are attached, each once and none of `taken`.
+
+    Discord shows no folders: a name is the last part of a path, and the whole path where several end alike.
+    """
+    ends = [path.rsplit("/", 1)[-1] for path in paths]
+    used = {name.casefold() for name in taken}
+    often = Counter(end.casefold() for end in ends) + Counter(used)
+    made: list[str] = []
+    for path, end in zip(paths, ends, strict=True):
+        whole = end if often[end.casefold()] == 1 else path.replace("/", "_")
+        name, number = whole[-NAME:] or "file", 1
+        while name.casefold() in used:
+            number += 1
+            name = f"{number}_{whole}"[:NAME]
+        used.add(name.casefold())
+        made.append(name)
+    return tuple(made)
 
 
 def file_names(paths: Sequence[str]) -> str:

@@ -10,7 +10,7 @@ import discord
 
 from bot.discord.formatting import escape_marks
 from bot.discord.limits import FILE_BYTES
-from bot.outbox.forms import FORMS, Form, file_names, in_form, next_form, safe_name
+from bot.outbox.forms import FORMS, Form, attached_names, file_names, in_form, next_form, safe_name
 from bot.outbox.ledger import Delivery, Ledger, MessageLocation
 from bot.outbox.outcomes import ConnectionFailed, Fault, PermissionMissing, Rejected, TargetDeleted
 from bot.outbox.post import BOT, EmbedCard, OutgoingMessage
@@ -214,7 +214,8 @@ class Posting:
         kept: list[tuple[str, bytes]] = []
         room = FILE_BYTES - sum(len(data) for _, data in about)
         large, missing, others = [], [], []
-        for path in wire.files:
+        names = attached_names(wire.files, [each.name for each in wire.texts])
+        for path, name in zip(wire.files, names, strict=True):
             if len(kept) + len(about) == FILES:
                 others.append(path)
                 continue
@@ -227,7 +228,7 @@ class Posting:
                 large.append(path)
                 continue
             room -= len(data)
-            kept.append((path.rsplit("/", 1)[-1][:100] or "file", data))
+            kept.append((name, data))
         lines = [wording.TOO_LARGE.format(names=file_names(large))] if large else []
         lines += [wording.TOO_MANY.format(names=file_names(others))] if others else []
         lines += [wording.MISSING_FILE.format(names=file_names(missing))] if missing else []

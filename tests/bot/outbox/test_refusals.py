@@ -101,6 +101,32 @@ async def test_too_large(stage: Stage) -> None:
     assert told(stage, wording.TOO_LARGE.format(names="`out.bin`")) == 1
 
 
+async def test_files_of_one_name_in_several_folders_are_told_apart(stage: Stage) -> None:
+    """Discord shows no folders. What ends alike, also with the engine's own file of runs, says its folder."""
+    task_id, boss = await begun(stage)
+    paths = (
+        "de/README.md",
+        "en/readme.md",
+        "src/main.py",
+        "x/runs.txt",
+        "a_b/c.py",
+        "a/b_c.py",
+        "b/a_b_c.py",
+    )
+    paths += (f"out/{wording.RUNS_FILE}", "d/b_c.py")
+    for path in paths:
+        stage.engine.write(boss, path, path.encode())
+    group = stage.engine.world.tasks[task_id].root_group_id
+    ended = TaskEnded(task_id, group, "done", "All is done.", paths, True, runs=("ran",))
+    stage.engine.emit(ended)
+    await stage.drain()
+    (message,) = [m for m in stage.said("root") if m["attachments"]]
+    names = [each["filename"] for each in message["attachments"]]
+    assert names[:3] == ["de_README.md", "en_readme.md", "main.py"]
+    assert f"out_{wording.RUNS_FILE}" in names and wording.RUNS_FILE in names
+    assert len({name.casefold() for name in names}) == len(paths) + 1
+
+
 async def test_more_files_than_a_message_holds(stage: Stage) -> None:
     """Ten are attached; of the others it is said where they are, not that they are too large."""
     task_id, boss = await begun(stage)
