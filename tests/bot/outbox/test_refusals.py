@@ -104,7 +104,7 @@ async def test_too_large(stage: Stage) -> None:
 async def test_files_of_one_name_in_several_folders_are_told_apart(stage: Stage) -> None:
     """Discord shows no folders. What ends alike, also with the engine's own file of runs, says its folder."""
     task_id, boss = await begun(stage)
-    paths = (
+    paths: tuple[str, ...] = (
         "de/README.md",
         "en/readme.md",
         "src/main.py",
