@@ -96,7 +96,7 @@ class BudgetView:
 class AgentView:
     """One agent; `state` is working (a turn is open or due), idle, paused or dismissed.
 
-    `budget` None: it spends from its head's. `waits_for`: files and assignments that it waits for.
+    `budget` None: it spends from its head's. `waits_for`: files, assignments or budget that it waits for.
     `model`: its own, else its task's, "" for the usual one of its role.
     """
 

@@ -68,7 +68,17 @@ _unread = (
     .correlate(AGENTS)
     .exists()
 )
-_busy = sa.and_(AGENTS.c.status == "active", sa.or_(AGENTS.c.in_turn, _unread))
+_spends_from = BUDGETS.alias("spends_from")
+_at_cap = (
+    sa.select(_spends_from.c.frozen)
+    .where(_spends_from.c.id == AGENTS.c.budget_id)
+    .correlate(AGENTS)
+    .scalar_subquery()
+)
+_has_to_work = sa.and_(AGENTS.c.status == "active", sa.or_(AGENTS.c.in_turn, _unread))
+_busy = sa.and_(_has_to_work, ~_at_cap)
+MORE_BUDGET = "more budget"
+"""What an agent waits for that has work and stands still at a cap."""
 
 
 _BUDGET_COLUMNS = (
@@ -119,6 +129,7 @@ _agents = (
     sa.select(
         AGENTS,
         _busy.label("busy"),
+        sa.and_(_has_to_work, _at_cap).label("held"),
         *(_subtree_budgets.c[name].label(f"subtree_{name}") for name in _BUDGET_COLUMNS),
         sa.case((_subtree_budgets.c.id.is_not(None), _agents_in_subtree), else_=0).label("subtree_agents"),
         TASKS.c.state.label("task_state"),
@@ -232,7 +243,7 @@ def _agent_view(row: AnyRow, waits_for: tuple[str, ...]) -> AgentView:
         ),
         last_active_at=row.active_at,
         budget=_budget_view(row),
-        waits_for=waits_for,
+        waits_for=(MORE_BUDGET,) if row.held else waits_for,
         model=row.model or row.task_model,
     )
 
