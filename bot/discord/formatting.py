@@ -34,7 +34,7 @@ _FENCED = re.compile(r"```(?:[\w+-]*\n)?(.*?)\n?```", re.DOTALL)
 _CODE = re.compile(r"(`{1,9})(.{1,1000}?)\1")
 _ESCAPED = re.compile(r"\\([!-/:-@\[-`{-~])")
 _KEPT = re.compile("\0(\\d+)\0")
-_RULE = re.compile(r"^[ \t]*\|?(?:[ \t]*:?-+:?[ \t]*\|)+[ \t]*(?::?-+:?)?[ \t]*$\n?", re.MULTILINE)
+_RULE = re.compile(r"^[ \t]*+\|?(?:[ \t]*+:?-++:?[ \t]*+\|)++[ \t]*+(?::?-++:?)?[ \t]*+$\n?", re.MULTILINE)
 _ROW = re.compile(r"^[ \t]*\|(.+)\|[ \t]*$", re.MULTILINE)
 _ENDS = r"(?=[\s,;:!?)\]*|~]|\.(?:\s|$)|$)"
 _MARKS = (

@@ -13,7 +13,7 @@ from bot.outbox.split import open_fence
 WIDEST = 36
 """Signs of a line of a code block on a phone (390 pixels): a wider table becomes a list, as it would wrap."""
 
-_RULE = re.compile(r"^\s*\|?\s*:?-+:?\s*(\|\s*:?-+:?\s*)*\|?\s*$")
+_RULE = re.compile(r"^\s*+\|?\s*+:?-++:?\s*+(?:\|\s*+:?-++:?\s*+)*+\|?\s*+$")
 _QUOTE = re.compile(r"^\s{0,3}> ")
 _JOINED = re.compile("\u200d.|[\U0001f3fb-\U0001f3ff]")
 """A further part of an emoji of several, and the colour of a skin."""

@@ -70,7 +70,7 @@ _TEST_PATH = re.compile(
 _TEST_TEXT = re.compile(
     r"\bdef test\w*\(|\bunittest\b|\bdoctest\b|^>>> |\bdescribe\(|\bit\(|#\[test\]|\bfunc Test", re.M
 )
-_PYTHON_TEST = re.compile(r"\bdef test|\bclass \w*Test|\bdoctest\b|^>>> |^assert |^\s+assert ", re.M)
+_PYTHON_TEST = re.compile(r"\bdef test|\bclass \w*Test|\bdoctest\b|^>>> |^[ \t]*+assert ", re.M)
 _CHECKS = re.compile(
     r"assert|expect|should|raises|fail|check|verify|compare|\bt\.\w+\(|\bexit\b|^>>> |\bdoctest\b|approx|"
     r"\[ |test -",

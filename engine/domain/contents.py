@@ -77,8 +77,15 @@ def not_what_it_says(path: str, data: bytes, text: str) -> str:
             return "it is Markdown, not a table of values" if suffix in (".csv", ".tsv") else _FENCED
         if _ANSWER.match(text) and suffix in _RULES:
             return "it begins with an answer to somebody"
+    return _by_rule(suffix, path, text)
+
+
+def _by_rule(suffix: str, path: str, text: str) -> str:
     rule = _RULES.get(suffix)
-    return rule(path, text) if rule else ""
+    try:
+        return rule(path, text) if rule else ""
+    except Exception:  # noqa: BLE001 - a reader that fails by a fault of its own says nothing of the text
+        return ""
 
 
 _FENCED = "it begins with a Markdown fence"

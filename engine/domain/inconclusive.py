@@ -21,7 +21,9 @@ _NO_FILE = re.compile(
     r"^FileNotFoundError: \[Errno 2\] No such file or directory: '([^'\n]{1,300})'\s*\Z", re.M
 )
 _NO_PROGRAM = re.compile(r"^\S*python\S*: can't open file '[^'\n]+': \[Errno 2\]", re.M)
-_ARGV = re.compile(r"\bargv\b[^\n]*(?:\n[ ^~]*)?\nIndexError: list index out of range\s*\Z")
+_ARGV = re.compile(
+    r"^(?=[^\n]*\bargv\b)[^\n]*+(?:\n[ ^~]*+)?\nIndexError: list index out of range\s*\Z", re.M
+)
 _TRACEBACK = "Traceback (most recent call last):"
 
 

@@ -24,7 +24,7 @@ _TAG = re.compile(r"<[^<>]*>")
 _SENTENCES = re.compile(r"(?<=[.!?])\s+|(?<=[\u3002\uff01\uff1f])\s*|\n+")
 _WORD = re.compile(r"[^\W\d_]{2,}")
 _LONG = re.compile(r"[^\W\d_]{3,}")
-_FENCED = re.compile(r"^[ \t]*(```+|~~~+).*?^[ \t]*\1[ \t]*$", re.M | re.S)
+_FENCED = re.compile(r"^[ \t]*(`{3,}+|~{3,}+).*?^[ \t]*\1[ \t]*$", re.M | re.S)
 _ROWS = re.compile(r"^[ \t]*\|.*$", re.M)
 
 

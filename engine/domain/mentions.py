@@ -10,7 +10,7 @@ import posixpath
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
-from itertools import pairwise
+from itertools import islice, pairwise
 
 SOURCES = (
     ".awk", ".bash", ".c", ".cc", ".cjs", ".cpp", ".cs", ".go", ".h", ".hpp", ".java", ".jl", ".js", ".jsx",
@@ -34,7 +34,7 @@ _SETTINGS = frozenset(
      "jest.config.js", "package.json", "Package.swift", "phpunit.xml", "pom.xml", "Rakefile", "tsconfig.json",
      "vitest.config.ts"}
 )  # fmt: skip
-_WORD = re.compile(r"[\w@+./:-]*[./:][\w@+./:-]*|(?<=[\"'<])[\w+-]+(?=[\"'>])")
+_WORD = re.compile(r"(?P<quoted>(?<=[\"'<]))?[\w@+./:-]++(?P<ends>(?=[\"'>]))?")
 _LIBRARIES = ("", "lib", "src", "include")
 
 
@@ -46,9 +46,18 @@ def is_source(path: str) -> bool:
 def mentioned(source: bytes, path: str, files: Iterable[str]) -> list[str]:
     """Return the files that a program's words lead to."""
     text = source.decode("utf-8", "replace")
-    words = (match[0] for _, match in zip(range(MOST_WORDS), _WORD.finditer(text), strict=False))
+    words = islice(_words(text), MOST_WORDS)
     suffix = posixpath.splitext(path)[1]
     return sorted(set(_found(words, posixpath.dirname(path), suffix, files)) - {path})
+
+
+def _words(text: str) -> Iterator[str]:
+    """Yield the words that may be paths: with a point, slash or colon, or between quotes."""
+    for match in _WORD.finditer(text):
+        word = match[0]
+        is_quoted = match["quoted"] is not None and match["ends"] is not None
+        if not {".", "/", ":"}.isdisjoint(word) or (is_quoted and "@" not in word):
+            yield word
 
 
 def started(command: Sequence[str], files: Iterable[str]) -> list[str]:

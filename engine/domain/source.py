@@ -6,42 +6,64 @@ Not a parser: where brackets do not come out even, whoever asks is told so and d
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 BRACES = (".js", ".mjs", ".ts", ".jsx", ".tsx", ".go", ".c", ".cpp", ".rs", ".java", ".php", ".css")
 """Suffixes of languages with blocks in braces."""
 
-_DOUBLE = r'"(?:\\.|[^"\\\n])*"'
-_SINGLE = r"'(?:\\.|[^'\\\n])*'"
 _SLASHES = r"//[^\n]*|/\*.*?(?:\*/|\Z)"
 _HASH = r"(?<![^\s;])#[^\n]*"
-_TEMPLATE = r"`(?:\\.|[^`\\])*`"
 _PATTERN = (
     r"(?:(?<=[=(,:;!&|?{}\[+])|(?<=return)|(?<=^))[ \t]*"
-    r"/(?![*/ ])(?:\\.|\[(?:\\.|[^\]\\\n])*\]|[^/\\\n\[])+/[a-z]*"
+    r"/(?![*/ ])(?:\\.|\[(?:\\.|[^\]\\\n]){0,300}\]|[^/\\\n\[]){1,1000}/[a-z]*"
 )
-_TRIPLE = r'"""(?:\\.|[^\\])*?"""' + r"|'''(?:\\.|[^\\])*?'''"
 
 
-def _lexer(comment: str, *strings: str) -> re.Pattern[str]:
-    return re.compile(f"(?P<comment>{comment})|(?P<string>{'|'.join(strings)})", re.S)
+@dataclass(frozen=True, slots=True)
+class _Lexer:
+    """A language: `opens` finds comments, whole literals and the beginnings of strings; `bodies` matches what
+    may stand in a string, by its quote."""
+
+    opens: re.Pattern[str]
+    bodies: Mapping[str, re.Pattern[str]]
 
 
-_SCRIPT = _lexer(_SLASHES, _DOUBLE, _SINGLE, _TEMPLATE, _PATTERN)
-_GO = _lexer(_SLASHES, _DOUBLE, r"'(?:\\[^\n]{1,9}|[^'\\\n])'", r"`[^`]*`")
-_RUST = _lexer(_SLASHES, r'"(?:\\.|[^"\\])*"', r"'(?:\\[^\n']{1,9}|[^'\\\n])'")
-_C = _lexer(_SLASHES, _DOUBLE, r"'(?:\\.|[^'\\\n])*'")
-_PHP = _lexer(rf"{_SLASHES}|{_HASH}", r'"(?:\\.|[^"\\])*"', r"'(?:\\.|[^'\\])*'")
-_CSS = _lexer(r"/\*.*?(?:\*/|\Z)", _DOUBLE, _SINGLE)
-_PYTHON = _lexer(r"#[^\n]*", _TRIPLE, _DOUBLE, _SINGLE)
-_SHELL = _lexer(_HASH, r'"(?:\\.|[^"\\])*"', r"'[^']*'")
+def _lexer(
+    comment: str,
+    *literals: str,
+    one_line: Sequence[str] = "",
+    over_lines: Sequence[str] = "",
+    raw: Sequence[str] = "",
+) -> _Lexer:
+    """Return a lexer; `one_line` and `over_lines`: quotes of strings, `raw`: of those without escapes."""
+    bodies = {
+        quote: rf"(?:\\.|[^{quote[0]}\\]|{quote[0]}(?!{quote[1:]}))*" for quote in over_lines if quote[1:]
+    }
+    bodies |= {quote: rf"(?:\\.|[^{quote}\\])*" for quote in over_lines if not quote[1:]}
+    bodies |= {quote: rf"(?:\\.|[^{quote}\\\n])*" for quote in one_line}
+    bodies |= {quote: rf"[^{quote}]*" for quote in raw}
+    whole = "".join(f"{each}|" for each in literals)
+    return _Lexer(
+        re.compile(f"(?P<comment>{comment})|{whole}(?P<quote>{'|'.join(bodies)})", re.S),
+        {quote: re.compile(body, re.S) for quote, body in bodies.items()},
+    )
+
+
+_SCRIPT = _lexer(_SLASHES, _PATTERN, one_line="\"'", over_lines="`")
+_GO = _lexer(_SLASHES, r"'(?:\\[^\n]{1,9}|[^'\\\n])'", one_line='"', raw="`")
+_RUST = _lexer(_SLASHES, r"'(?:\\[^\n']{1,9}|[^'\\\n])'", over_lines='"')
+_C = _lexer(_SLASHES, one_line="\"'")
+_PHP = _lexer(rf"{_SLASHES}|{_HASH}", over_lines="\"'")
+_CSS = _lexer(r"/\*.*?(?:\*/|\Z)", one_line="\"'")
+_PYTHON = _lexer(r"#[^\n]*", one_line="\"'", over_lines=('"""', "'''"))
+_SHELL = _lexer(_HASH, over_lines='"', raw="'")
 _LEXERS = {
     ".py": _PYTHON, ".rb": _SHELL, ".sh": _SHELL, ".go": _GO, ".rs": _RUST, ".c": _C, ".cpp": _C,
     ".java": _C, ".php": _PHP, ".css": _CSS,
     **dict.fromkeys((".js", ".mjs", ".ts", ".jsx", ".tsx"), _SCRIPT),
 }  # fmt: skip
-_MARK = re.compile(r"^[\s#/*;\-]+|[\s*/]+$")
+_SPACES = "".join(filter(str.isspace, map(chr, range(0x3001))))
 _BRACKET = re.compile(r"[{}]")
 
 
@@ -80,18 +102,50 @@ def source_of(suffix: str, text: str) -> Source | None:
     lexer = _LEXERS.get(suffix)
     if lexer is None:
         return None
-    comments = tuple(
-        (found.start(), _words(found[0])) for found in lexer.finditer(text) if found["comment"] is not None
-    )
-    strings = lexer.sub(lambda found: _blank(found[0]) if found["comment"] is not None else found[0], text)
-    code = lexer.sub(
-        lambda found: _blank(found[0]) if found["comment"] is not None else _hollow(found[0]), text
-    )
-    return Source(code, strings, comments)
+    comments: list[tuple[int, str]] = []
+    code: list[str] = []
+    strings: list[str] = []
+    at = 0
+    for start, end, is_comment in _tokens(lexer, text):
+        between, token = text[at:start], text[start:end]
+        if is_comment:
+            comments.append((start, _words(token)))
+        code += between, _blank(token) if is_comment else _hollow(token)
+        strings += between, _blank(token) if is_comment else token
+        at = end
+    return Source("".join([*code, text[at:]]), "".join([*strings, text[at:]]), tuple(comments))
+
+
+def _tokens(lexer: _Lexer, text: str) -> Iterator[tuple[int, int, bool]]:
+    """Yield where each comment and string is, and which is a comment; a quote that nothing closes is none.
+
+    Takes a time that grows with the text's length: what no quote closes is not looked through again.
+    """
+    at = 0
+    unclosed: dict[str, int] = {}
+    while found := lexer.opens.search(text, at):
+        start, at = found.span()
+        quote = found["quote"]
+        if quote is None:
+            yield start, at, found["comment"] is not None
+            continue
+        for opener in dict.fromkeys((quote, quote[0])):
+            if start < unclosed.get(opener, 0):
+                continue
+            body = lexer.bodies[opener].match(text, start + len(opener))
+            end = body.end() if body else start
+            if text.startswith(opener, end):
+                at = end + len(opener)
+                yield start, at, False
+                break
+            unclosed[opener] = end
+        else:
+            at = start + 1
 
 
 def _words(comment: str) -> str:
-    return " ".join(line for each in comment.splitlines() if (line := _MARK.sub("", each)))
+    lines = (line.lstrip(f"{_SPACES}#/*;-").rstrip(f"{_SPACES}*/") for line in comment.splitlines())
+    return " ".join(filter(None, lines))
 
 
 def _blank(text: str) -> str:

@@ -87,7 +87,11 @@ def empty_functions_in_blocks(programs: Mapping[str, str]) -> list[tuple[str, st
 
 def _parts(path: str, text: str) -> list[tuple[str, str]]:
     if suffix_of(path) in (".html", ".htm"):
-        return [(".js", found[1]) for found in _SCRIPT_TAG.finditer(text)]
+        closed = text.lower().rfind(
+            "</script"
+        )  # a tag that nothing closes would be looked through to the end
+        last = text.find(">", closed) + 1 if closed >= 0 else 0
+        return [(".js", found[1]) for found in _SCRIPT_TAG.finditer(text, 0, last)]
     return [(suffix_of(path), text)]
 
 

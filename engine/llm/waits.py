@@ -29,7 +29,7 @@ _UNITS = {
     "day": "d",
 }
 _SPAN = re.compile(
-    r"(\d+(?:\.\d+)?)\s*(milliseconds?|msecs?|ms|seconds?|secs?|minutes?|mins?|hours?|hrs?|days?|s|m|h|d)\b|(\d+(?:\.\d+)?)(h|m)(?=\d)",
+    r"(\d{1,9}(?:\.\d{1,9})?)\s*(milliseconds?|msecs?|ms|seconds?|secs?|minutes?|mins?|hours?|hrs?|days?|s|m|h|d)\b|(\d{1,9}(?:\.\d{1,9})?)(h|m)(?=\d)",
     re.I,
 )
 _SENTENCE = re.compile(

@@ -15,7 +15,7 @@ from engine.store.core import AGENTS, INTERVENTIONS, STEPS
 REFUSAL = "refusal"
 """The rule under which these counts stand among the interventions."""
 
-_VARIES = re.compile(r"\b(?=[\w-]*\d)[\w-]+\b")
+_WORD = re.compile(r"[\w-]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,16 @@ def key_of(*words: str) -> str:
 
 def cause_of(reason: str) -> str:
     """Return the key of a refusal's text without what varies between requests: counts, ids, dates."""
-    return key_of(_VARIES.sub("#", reason.lower())[:400])
+    return key_of(_WORD.sub(_without_number, reason.lower())[:400])
+
+
+def _without_number(word: re.Match[str]) -> str:
+    """Return a word without what varies: all of one that holds a digit, but for dashes around it."""
+    if not any(char.isdecimal() for char in word[0]):
+        return word[0]
+    bare = word[0].strip("-")
+    before, _, after = word[0].partition(bare)
+    return f"{before}#{after}"
 
 
 def count_refusal(connection: Connection, task_id: int, lane: Lane, cause: str, now: float) -> None:

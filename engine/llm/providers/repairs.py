@@ -32,7 +32,7 @@ _NUMBER = r"\[?`?'?\"?\(?\b(\d[\d,_]{2,})\b"
 _LIMITS = (
     re.compile(
         r"(?:maximum|\bmax\b|limit|context[_ ](?:length|size|window)|n_ctx|allowed|at most|up to|less than or equal to"
-        rf"|(?:smaller|less|lower|greater|larger) than|below|exceed\w*)[^\d\[]{{0,60}}{_NUMBER}",
+        rf"|(?:smaller|less|lower|greater|larger) than|below|exceed\w{{0,8}})[^\d\[]{{0,60}}{_NUMBER}",
         re.I,
     ),
     re.compile(rf"(?:>|<=)\s*{_NUMBER}"),
