@@ -174,7 +174,11 @@ async def no_such_file(context: ToolContext, path: str) -> str:
     """Return why a path cannot be used as a file; of a folder with what is in it."""
     inside = await below(context, path)
     if not inside:
-        return f"There is no file {path}. Use list_files to see what there is."
+        rows = await context.db.read(lambda c: current_files(c, context.task.id))
+        name = path.rpartition("/")[2].casefold()
+        like = [row.path for row in rows if row.path.rpartition("/")[2].casefold() == name][:MAX_NAMES]
+        there = f"There is {', '.join(like)}." if like else "Use list_files to see what there is."
+        return f"There is no file {path}. {there}"
     more = ", …" if len(inside) > MAX_NAMES else ""
     return (
         f"{path} is a folder with {len(inside)} files ({', '.join(inside[:MAX_NAMES])}{more}). "

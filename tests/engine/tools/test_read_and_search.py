@@ -156,3 +156,12 @@ async def test_all_hits_of_a_long_line_are_counted(stage: Stage) -> None:
     line = ("word " * 100 + "HIT ") * 5
     _, heard = await played(stage, write("a.md", line), ("search_files", {"pattern": "hit"}))
     assert heard[1].count("HIT") == 3 and "(and 2 more in this line)" in heard[1]
+
+
+async def test_a_file_of_that_name_in_another_folder_is_named(stage: Stage) -> None:
+    """People name what they attach without its folder, and models read it so; one call less."""
+    _, heard = await played(
+        stage, write("in/Data.csv", "a\n"), ("read_file", {"path": "data.csv"}), ("read_file", {"path": "no"})
+    )
+    assert heard[1] == "There is no file data.csv. There is in/Data.csv."
+    assert heard[2] == "There is no file no. Use list_files to see what there is."
