@@ -75,6 +75,28 @@ CARRIES_TEXT: frozenset[GateEffect] = frozenset(
 )
 """Effects that pass on text with the choice; for the others there is no reader."""
 
+SAID: Mapping[GateEffect, str] = {
+    "approve": "The plan is approved.",
+    "cancel": "The plan is refused and the task stopped.",
+    "raise_half": "Half as much again may be used.",
+    "raise_month": "The month's budget is raised.",
+    "wait_month": "The task waits for the month's budget.",
+    "wrap_up": "Wrap up with what there is.",
+    "stop": "Stop the task.",
+    "dismiss": "Dismiss the agent.",
+    "accept": "The result is accepted as it is.",
+    "another_round": "Another round: repair what was found.",
+    "retry": "Try again.",
+    "allow_call": "The call is allowed.",
+    "allow_tool": "The call is allowed, and this tool for the rest of the task.",
+    "refuse_call": "The call is refused.",
+    "allow_packages": "The packages are allowed.",
+    "refuse_packages": "The packages are refused.",
+    "allow_action": "The action is allowed.",
+    "refuse_action": "The action is refused.",
+}
+"""What the choice of an effect says, in words for agents; an "option" has its own."""
+
 MAX_TEXT = 20_000
 HALF, TENTH = 2, 10
 """A cap is raised by one half to continue, by one tenth to wrap up."""

@@ -12,6 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
+from engine.domain.gates import SAID
 from engine.domain.speech import acts
 from engine.events import GateClosed, Unheeded
 from engine.store.core import AGENTS, BUDGETS, EVENTS, GATES, MESSAGES, STEPS, AnyRow, loads, new_id
@@ -223,6 +224,7 @@ def _answers(connection: Connection, task_id: int) -> list[tuple[float, Said]]:
 
 def _answer(gate: AnyRow, closed: Mapping[str, Any]) -> str:
     choice = closed.get("choice") or {}
-    answer = (choice.get("text") or choice.get("id", ""), closed.get("text", ""))
+    chosen = choice.get("text") or SAID.get(choice.get("effect", ""), choice.get("id", ""))
+    answer = (chosen, closed.get("text", ""))
     words = "\n".join(part for part in answer if part)
     return f"{gate.name or 'The engine'} asked: {gate.question}\nThe answer:\n{words}"

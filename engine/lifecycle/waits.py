@@ -142,7 +142,8 @@ def true_now(connection: Connection, task_id: int, awaited: Sequence[Awaited]) -
             )
             there = connection.execute(file).first()
             if there is not None:
-                found[each] = f"{each.path} is there (revision {there.revision}, by {there.agent})."
+                text = f"{each.path} is there (revision {there.revision}, by {there.agent})."
+                found[each] = text + _not_handed_in(connection, task_id, there.agent)
             continue
         work = sa.select(ASSIGNMENTS.c.state).where(
             ASSIGNMENTS.c.task_id == task_id, ASSIGNMENTS.c.id == each.assignment
@@ -151,6 +152,19 @@ def true_now(connection: Connection, task_id: int, awaited: Sequence[Awaited]) -
         if state in HANDED_IN:
             found[each] = f"#{each.assignment} is {state}."
     return found
+
+
+def _not_handed_in(connection: Connection, task_id: int, agent: str) -> str:
+    """Return the words for what the writer of a file still has to hand in, "" for nothing."""
+    query = (
+        sa.select(ASSIGNMENTS.c.id)
+        .join(AGENTS, AGENTS.c.id == ASSIGNMENTS.c.assignee_id)
+        .where(ASSIGNMENTS.c.task_id == task_id, ASSIGNMENTS.c.state == "open", AGENTS.c.name == agent)
+        .order_by(ASSIGNMENTS.c.id.desc())
+        .limit(5)
+    )
+    open_work = [f"#{number}" for number in connection.execute(query).scalars()]
+    return f" Not handed in yet: {', '.join(reversed(open_work))}." if open_work else ""
 
 
 def awaited_by(connection: Connection, task_id: int) -> dict[int, list[AnyRow]]:

@@ -268,7 +268,7 @@ def apply_change_assignment(effect: ChangeAssignment, unit: UnitOfWork) -> None:
         mark_accepted(unit.connection, unit.task_id, work.id)
     to, text, wakes = _assignment_message(effect, work.giver_id, work.assignee_id, work.title)
     if effect.state in HANDED_IN:
-        assignment_is(unit, effect.assignment_id, effect.state)
+        assignment_is(unit, effect.assignment_id, effect.state, to)
     about: About = "submission" if effect.state == "submitted" else ""
     unit.add_message(to, text, wakes=wakes, kind="work", about=(about, effect.assignment_id))
     unit.event(

@@ -15,7 +15,7 @@ from engine.domain.changes import MAX_COMPARED
 from engine.domain.outcomes import Read, Refused, ToolResult, Wrote
 from engine.errors import NotFound
 from engine.lifecycle.agents import subtree
-from engine.store.core import ASSIGNMENTS, MESSAGES, REVISIONS
+from engine.store.core import ASSIGNMENTS, MESSAGES, REVISIONS, AnyRow
 from engine.tools.base import WORKERS, Arguments, Tool, ToolContext, ToolRefused
 from engine.tools.files import blob_at, checked_path, current_file, current_files
 
@@ -30,7 +30,7 @@ class DiffArguments(Arguments):
     """Arguments of diff."""
 
     path: str = ""
-    since: str = Field(LAST_LOOK, description='revision or assignment, such as "#3"')
+    since: str = Field(LAST_LOOK, description='revision or assignment, such as "#3": when given, or accepted')
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,17 +46,17 @@ class _Change:
 async def diff(context: ToolContext, arguments: DiffArguments) -> ToolResult:
     """Return the differences, bounded. Raises ToolRefused."""
     path = checked_path(arguments.path) if arguments.path else ""
-    since = arguments.since.strip()
+    since, said_since = arguments.since.strip(), ""
     if since == LAST_LOOK:
         bases = _looks(context)
         if path and path not in bases:
             raise ToolRefused(f"You have not looked at {path} yet. Read it, or say since which revision.")
     else:
-        start = await _start(context, since)
+        start, said_since = await _start(context, since)
         bases = await context.db.read(lambda c: _changed_after(c, context.task.id, start))
         bases |= dict.fromkeys(context.files, start)
     chosen = {p: revision for p, revision in bases.items() if path in ("", p)}
-    said = await differences(context, chosen, MAX_DIFF) or "Nothing has changed since."
+    said = said_since + (await differences(context, chosen, MAX_DIFF) or "Nothing has changed since.")
     return ToolResult(said if path or since != LAST_LOOK else said + await _unseen(context, bases))
 
 
@@ -81,26 +81,29 @@ def _looks(context: ToolContext) -> dict[str, int]:
     return looks
 
 
-async def _start(context: ToolContext, since: str) -> int:
-    """Return the revision that `since` means. Raises ToolRefused."""
+async def _start(context: ToolContext, since: str) -> tuple[int, str]:
+    """Return the revision that `since` means, and a line that says so where it could mean another. Raises
+    ToolRefused."""
     digits = since.removeprefix("#")
     if not (digits.isascii() and digits.isdigit() and len(digits) < 10):
         raise ToolRefused(f"since is {LAST_LOOK}, a revision such as 12, or an assignment such as #3.")
     if not since.startswith("#"):
-        return int(digits)
-    at = await context.db.read(lambda c: _given_at(c, context.task.id, int(digits)))
-    if at is None:
+        return int(digits), ""
+    work = await context.db.read(lambda c: _work(c, context.task.id, int(digits)))
+    if work is None:
         raise ToolRefused(f"There is no assignment {since}.", "missing")
-    return await context.db.read(lambda c: revision_at(c, context.task.id, at))
+    # What was accepted is known to be good: who asks then asks what came after.
+    accepted = work.state == "accepted"
+    at = work.changed_at if accepted else work.created_at
+    start = await context.db.read(lambda c: revision_at(c, context.task.id, at))
+    return start, f"Since {since} was accepted:\n" if accepted else ""
 
 
-def _given_at(connection: Connection, task_id: int, assignment: int) -> float | None:
-    """Return when an assignment of a task was given, None when the task has none of that number."""
-    query = sa.select(ASSIGNMENTS.c.created_at).where(
-        ASSIGNMENTS.c.task_id == task_id, ASSIGNMENTS.c.id == assignment
-    )
-    at: float | None = connection.scalar(query)
-    return at
+def _work(connection: Connection, task_id: int, assignment: int) -> AnyRow | None:
+    """Return when an assignment of a task was given and changed last, and its state; None for no such one."""
+    query = sa.select(ASSIGNMENTS.c.created_at, ASSIGNMENTS.c.changed_at, ASSIGNMENTS.c.state)
+    mine = sa.and_(ASSIGNMENTS.c.task_id == task_id, ASSIGNMENTS.c.id == assignment)
+    return connection.execute(query.where(mine)).first()
 
 
 def revision_at(connection: Connection, task_id: int, at: float) -> int:

@@ -31,6 +31,7 @@ from engine.domain.naming import (
 )
 from engine.domain.outcomes import Joined, Slot, ToolResult
 from engine.domain.team import Team, too_many
+from engine.domain.titles import title_of
 from engine.store.people import people_keys
 from engine.tools.base import WORKERS, Arguments, Tool, ToolContext, ToolRefused
 from engine.tools.command_line import Command
@@ -47,9 +48,6 @@ MINUTES, AGENTS_A_MINUTE = 13, 16
 """Taken when the boss estimates no time: a line through the paper's two works (7 agents took 13 minutes,
 590 took 50)."""
 
-
-TITLE = 80
-"""Characters of a role that name the first assignment."""
 
 NAMELESS = "Agent"
 """Who has a name of which nothing can be shown."""
@@ -100,7 +98,7 @@ async def recruit(context: ToolContext, arguments: RecruitArguments) -> ToolResu
 def _stage_task(context: ToolContext, member: NewMember, files: str) -> str:
     """Stage a newcomer's first assignment, with the `files` it names. Return its number and for whom."""
     slot, name = context.slot(), clean_name(member.name) or NAMELESS
-    title = clean_line(member.role)[:TITLE]
+    title = title_of(member.task)
     context.stage(Assign(slot, name_key(name), title, member.task, "", tuple(member.command), files))
     to = context.newcomers[name_key(name)]
     shown = slot_mark(to.kind, to.number) if isinstance(to, Slot) else to

@@ -158,10 +158,10 @@ async def test_a_first_assignment_comes_with_the_recruiting(world: World) -> Non
     await engine.handle(StartTask("g", "me", "here"))
     await world.until(lambda: still(world))
     (work,) = await world.rows(sa.select(ASSIGNMENTS))
-    assert (work.title, work.details, work.state) == ("the writer of a.md", "Write a.md.", "submitted")
+    assert (work.title, work.details, work.state) == ("Write a.md", "Write a.md.", "submitted")
     assert [request.argv for request in sandbox.requests] == [("true",)]
     assert [line.split(":")[0] for line in heard] == ["Boss", "Boss", "Ada", "Boss"]
-    assert "Assignment #1: the writer of a.md" in heard[2]
+    assert "Assignment #1: Write a.md\n" in heard[2]
     results = [
         c for row in await world.rows(sa.select(STEPS.c.calls_json)) for c in json.loads(row.calls_json)
     ]

@@ -134,7 +134,7 @@ async def test_a_file_wakes_who_waits_for_it(world: World) -> None:
     team = Team("main.py", writes("other.py"), writes("main.py"))
     await play(world, team)
     assert len(team.heard) == 2
-    assert "main.py is there now (by Ada). You waited for it." in team.heard[1]
+    assert "main.py is there now (by Ada). Not handed in yet: #1. You waited for it." in team.heard[1]
     assert await _waits(world) == []
 
 
@@ -145,6 +145,26 @@ async def test_a_submission_wakes_who_waits_for_the_assignment(world: World) -> 
     await play(world, team)
     assert len(team.heard) == 2
     assert "#1 is submitted now." in team.heard[1]
+
+
+async def test_who_reviews_the_work_it_waits_for_hears_of_it_once(world: World) -> None:
+    """The submission itself wakes the giver; nothing beside it says that it is there."""
+    heard: list[str] = []
+
+    def script(request: ChatRequest) -> ChatAnswer:
+        view = View(request)
+        if view.name != "Boss":
+            return say("done") if view.steps else call(("submit", {"assignment": 1, "summary": "it is done"}))
+        heard.append(view.last)
+        if not view.did("recruit"):
+            return call(("recruit", {"members": [{"name": "Ada", "role": "w", "task": "do it"}]}))
+        return say("fine") if view.did("wait_for") else call(("wait_for", {"what": ["#1"]}))
+
+    engine = await world.start(script)
+    await engine.handle(StartTask("g", "me", "here"))
+    await world.until(lambda: still(world))
+    assert "Submission of #1" in "".join(heard) and "You waited for it" not in "".join(heard)
+    assert await _waits(world) == []
 
 
 async def test_what_is_there_already_is_not_waited_for(world: World) -> None:

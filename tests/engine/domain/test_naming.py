@@ -175,6 +175,25 @@ def test_ordinary_groups_and_tasks_keep_their_names(name: str) -> None:
     assert named_as(name, "group") == name == shortened(name) == title_of(name)
 
 
+@pytest.mark.parametrize(
+    ("goal", "title"),
+    [
+        (
+            "Write a handbook for our new volunteers on the care of trees",
+            "Write a handbook for our new volunteers",
+        ),
+        (
+            "Write the rules for a club of many old gardeners",
+            "Write the rules for a club of many old gardeners",
+        ),
+        ("Say what this is for", "Say what this is for"),
+    ],
+)
+def test_a_title_that_is_cut_ends_with_a_word_that_can_end_it(goal: str, title: str) -> None:
+    """No article and no preposition stands last where more followed; a whole title stays as it is."""
+    assert title_of(goal) == title
+
+
 @pytest.mark.parametrize("name", ["group", "The Group", "Eve, a person who watches this task"])
 def test_a_group_that_could_only_be_an_address_or_a_person_has_no_such_name(name: str) -> None:
     """It is called after its head instead."""

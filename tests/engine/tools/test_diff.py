@@ -76,6 +76,28 @@ async def test_a_diff_says_what_was_never_looked_at_and_where_a_line_break_is_mi
     assert "-mine\n+mine\n\\ No newline at end of file" in heard[-1]
 
 
+async def test_a_diff_since_accepted_work_shows_what_came_after(stage: Stage) -> None:
+    """Who accepted it knows the rest."""
+    heard: list[str] = []
+
+    def boss(view: View) -> ChatAnswer:
+        if not view.did("recruit"):
+            return call(*GIVEN)
+        if view.submitted and not view.did("review"):
+            return call(("review", {"assignment": view.submitted[0], "verdict": "accept"}))
+        if view.did("review") and not view.did("diff"):
+            edit: Call = ("edit_file", {"path": "ada.txt", "old": "Ada", "new": "Bo"})
+            if not view.did("edit_file"):
+                return call(("read_file", {"path": "ada.txt"}), edit)
+            return call(("diff", {"since": "#1"}))
+        heard.extend([view.last] if view.did("diff") else [])
+        return say("Waiting.")
+
+    play = await stage({"Boss": boss, "Ada": worker})
+    await play.until_heard(heard)
+    assert heard[0] == "Since #1 was accepted:\nada.txt changed by Boss\n@@ -1 +1 @@\n-Ada\n+Bo"
+
+
 async def test_a_second_submission_without_a_change_says_so(stage: Stage) -> None:
     """The reviewer need not look for what is not there."""
     heard: list[str] = []
