@@ -38,9 +38,12 @@ class Recurrence:
 
     def after(self, at: float) -> Iterator[float]:
         """Yield every start after `at`, in order, without end."""
-        begin = datetime.fromtimestamp(at, ZoneInfo(self.zone))
+        last, begin = at, datetime.fromtimestamp(at, ZoneInfo(self.zone))
         for start in CronSim(self.cron, begin):
-            yield start.timestamp()
+            # After half an hour that occurs twice (Lord Howe Island) it may give the first occurrence again.
+            if start.timestamp() > last:
+                last = start.timestamp()
+                yield last
 
     def count(self, since: float, until: float) -> int:
         """Return how many starts are after `since` and not after `until`."""

@@ -7,7 +7,7 @@ from itertools import islice, pairwise
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from engine.domain.recurrence import CLOSEST_S, Recurrence, checked
@@ -71,6 +71,7 @@ def test_what_is_close_on_one_day_of_the_year_is_allowed_on_every_day() -> None:
     zone=st.sampled_from(["Europe/Berlin", "America/St_Johns", "Australia/Lord_Howe", "UTC"]),
     since=st.floats(1.7e9, 1.9e9),
 )
+@example(minute=31, hour="1-4", zone="Australia/Lord_Howe", since=1775314800.0)
 def test_starts_lie_ahead_and_in_order(minute: int, hour: str, zone: str, since: float) -> None:
     """Each is after the moment asked from, and each later than the one before."""
     starts = list(islice(Recurrence(f"{minute} {hour} * * *", zone).after(since), 60))
