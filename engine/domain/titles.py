@@ -15,59 +15,15 @@ _END = re.compile(r"[.:;!?](?:\s|$)|\s[—–(]|(?<=\w\w\w),\s")  # noqa: RUF001
 
 _OPEN = frozenset(
     (
-        *(
-            "a",
-            "an",
-            "the",
-            "this",
-            "that",
-            "these",
-            "those",
-            "my",
-            "your",
-            "our",
-            "their",
-            "its",
-            "and",
-            "or",
-        ),
-        *(
-            "but",
-            "of",
-            "for",
-            "from",
-            "to",
-            "in",
-            "into",
-            "on",
-            "onto",
-            "at",
-            "by",
-            "with",
-            "without",
-            "about",
-        ),
-        *(
-            "between",
-            "over",
-            "under",
-            "as",
-            "than",
-            "is",
-            "are",
-            "be",
-            "which",
-            "who",
-            "whose",
-            "when",
-            "where",
-        ),
-        *("der", "die", "das", "den", "dem", "des", "ein", "eine", "einen", "einem", "einer", "und", "oder"),
-        *("von", "vom", "zu", "zum", "zur", "im", "auf", "aus", "bei", "mit", "ohne", "nach", "für", "über"),
-        *("le", "la", "les", "un", "une", "du", "de", "et", "ou", "au", "aux", "en", "dans", "sur", "pour"),
-        *("el", "los", "las", "una", "y", "del", "al", "con", "sin", "por", "para"),
+        "a", "an", "the", "this", "that", "these", "those", "my", "your", "our", "their", "its", "and", "or",
+        "but", "of", "for", "from", "to", "in", "into", "on", "onto", "at", "by", "with", "without", "about",
+        "between", "over", "under", "as", "than", "is", "are", "be", "which", "who", "whose", "when", "where",
+        "der", "die", "das", "den", "dem", "des", "ein", "eine", "einen", "einem", "einer", "und", "oder",
+        "von", "vom", "zu", "zum", "zur", "im", "auf", "aus", "bei", "mit", "ohne", "nach", "für", "über",
+        "le", "la", "les", "un", "une", "du", "de", "et", "ou", "au", "aux", "en", "dans", "sur", "pour",
+        "el", "los", "las", "una", "y", "del", "al", "con", "sin", "por", "para",
     )
-)
+)  # fmt: skip
 """Words with which no title ends: more follows them."""
 
 

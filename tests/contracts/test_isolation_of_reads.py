@@ -64,7 +64,7 @@ from engine.store.starts import given
 from engine.tools.base import ToolContext
 from engine.tools.changes import _touches, _writers, paths_ever
 from engine.tools.completeness import _loaded
-from engine.tools.diff import _changed_after, _given_at, revision_at
+from engine.tools.diff import _changed_after, _work, revision_at
 from engine.tools.directory import _active_names, _find, _members
 from engine.tools.files import _committed, blob_at
 from engine.tools.finish import _is_judged, _open_work
@@ -173,7 +173,7 @@ READS: dict[str, tuple[tuple[sa.Table, ...], Callable[[Connection, Side], object
     "work that is open": ((ASSIGNMENTS,), lambda c, s: _open_work(c, s.task, set())),
     "assignments by number": (
         (ASSIGNMENTS,),
-        lambda c, s: [_given_at(c, s.task, number) for number in numbers(c, ASSIGNMENTS)],
+        lambda c, s: [_work(c, s.task, number) for number in numbers(c, ASSIGNMENTS)],
     ),
     "members": ((AGENTS,), lambda c, s: [_members(c, group, -1) for group in s.groups.values()]),
     "names in a text": ((AGENTS,), lambda c, s: _loaded(c, s.task, "")[1]),
