@@ -41,14 +41,15 @@ async def begun(stage: Stage) -> tuple[int, int]:
 
 
 async def test_personas_speak_in_their_groups_channel(stage: Stage) -> None:
-    """A group gets its channel with the first words, each agent its own name and face."""
+    """A group gets its channel with the first words, each agent its own name and face; who joins is told."""
     _, boss = await begun(stage)
     (ada,) = stage.engine.recruit(boss, "Ada")
     stage.engine.speak(ada, "I am on it.")
     await stage.drain()
 
     shown = personas(stage.said("root"))
-    assert [text for _, text in shown] == ["Let us begin.", "I am on it."]
+    assert [text for _, text in shown] == ["Let us begin.", "I am on it.", "-# recruited Ada (Ada's work)"]
+    assert shown[2][0] == shown[0][0]
     assert shown[0][0].startswith("Boss") and shown[1][0].startswith("Ada")
     assert all(m["author"]["avatar"] for m in stage.said("root") if m.get("webhook_id"))
 

@@ -14,7 +14,7 @@ from engine.domain.mentions import mentioned
 from engine.llm.waits import requested_wait_s
 from engine.store.refusals import cause_of
 
-CHARS = 120_000
+CHARS = 60_000
 SUFFIXES = (
     ".py",
     ".js",
