@@ -59,6 +59,7 @@ _SCRIPT_TAG = re.compile(
     r"<script\b(?![^>]*\btype\s*=\s*[\"']?(?:application/|text/(?!javascript)))[^>]*>(.*?)</script\s*>",
     re.S | re.I,
 )
+_SCRIPT_END = re.compile(r"</script\s*>", re.I)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +88,9 @@ def empty_functions_in_blocks(programs: Mapping[str, str]) -> list[tuple[str, st
 
 def _parts(path: str, text: str) -> list[tuple[str, str]]:
     if suffix_of(path) in (".html", ".htm"):
-        closed = text.lower().rfind(
-            "</script"
-        )  # a tag that nothing closes would be looked through to the end
-        last = text.find(">", closed) + 1 if closed >= 0 else 0
+        last = 0  # a tag that nothing closes would be looked through to the end
+        for end in _SCRIPT_END.finditer(text):
+            last = end.end()
         return [(".js", found[1]) for found in _SCRIPT_TAG.finditer(text, 0, last)]
     return [(suffix_of(path), text)]
 

@@ -17,7 +17,7 @@ MOST = 6
 TITLE = 60
 NAMES = ("Ada", "Ben", "Cleo", "Dan", "Eva", "Finn")
 
-_BULLET = re.compile(r"^\s*(?:[-*•]|\d{1,2}[.)])\s+(.+)$", re.M)
+_BULLET = re.compile(r"^[ \t]*+(?:[-*•]|\d{1,2}[.)])\s+(.+)$", re.M)
 _EACH = re.compile(
     r"\b(?:(?:let|have)\s+)?(?:one|another|the other|(?:a|the) (?:first|second|third|fourth|fifth|sixth))"
     rf"(?:\s+(?:{WHO}|one))?\s+(?=\w)",

@@ -58,7 +58,9 @@ def calls_in_text(text: str, offered: Mapping[str, object]) -> Found:
     found = Found(text)
     if not any(sign in text for sign in ("{", "<", "[", "｜")):
         return found
-    for pattern, read in _FORMATS:
+    for end, pattern, read in _FORMATS:
+        if end not in found.rest:
+            continue
         found.rest = pattern.sub(lambda match, read=read: _take(match, read, offered, found), found.rest)  # type: ignore[misc]
     if not found.calls:
         _bare(found, offered)
@@ -258,20 +260,21 @@ def _value(text: str) -> Any:
 
 # ---------------------------------------------------------------- formats
 
-_FORMATS: tuple[tuple[re.Pattern[str], Reader], ...] = (
-    (re.compile(rf"<{_BAR}tool[▁_]calls(?:[▁_]section)?[▁_]begin{_BAR}>(.*?)<{_BAR}tool[▁_]calls(?:[▁_]section)?[▁_]end{_BAR}>", re.S), _marked),
-    (re.compile(rf"<(?:{_BAR}+DSML{_BAR}+)?(?:antml:|minimax:)?(?:function_calls|tool_calls?)>\s*(<(?:{_BAR}+DSML{_BAR}+)?(?:antml:)?invoke.*?)</(?:{_BAR}+DSML{_BAR}+)?(?:antml:|minimax:)?(?:function_calls|tool_calls?)>", re.S), _invokes),
-    (re.compile(r"<tool_calls?>(.*?)</tool_calls?>", re.S), _tagged),
-    (re.compile(r"<function_calls?>(.*?)</function_calls?>", re.S), _tagged),
-    (re.compile(r"<\|tool_calls?>(.*?)<tool_calls?\|>", re.S), _tagged),
-    (re.compile(r"(<function(?:=|\s+name=).*?</function>)", re.S), _xml_functions),
-    (re.compile(r"(<(?:antml:)?invoke\s+name=.*?</(?:antml:)?invoke>)", re.S), _invokes),
-    (re.compile(r"((?:<\|start\|>assistant)?(?:<\|channel\|>\w+ )?\s*to=[\w.:-]+.*?<\|message\|>.*?)(?:<\|call\|>|\Z)", re.S), _harmony),
-    (re.compile(r"\[TOOL_CALLS\](.*)\Z", re.S), _mistral),
-    (re.compile(r"<\|(?:python_tag|tool_call|action_start\|> ?<\|plugin)\|>(.*?)(?:<\|(?:eom_id|eot_id|action_end|/tool_call)\|>|\Z)", re.S), _json_calls),
-    (re.compile(r"functools\s*(\[.*\])", re.S), _json_calls),
-    (re.compile(r"```(?:json|tool_call|tool_code|tool|xml|python)?[ \t]*\n?\s*([\[{].*?)\s*```", re.S), _fenced),
+_FORMATS: tuple[tuple[str, re.Pattern[str], Reader], ...] = (
+    ("end", re.compile(rf"<{_BAR}tool[▁_]calls(?:[▁_]section)?[▁_]begin{_BAR}>(.*?)<{_BAR}tool[▁_]calls(?:[▁_]section)?[▁_]end{_BAR}>", re.S), _marked),
+    ("</", re.compile(rf"<(?:{_BAR}+DSML{_BAR}+)?(?:antml:|minimax:)?(?:function_calls|tool_calls?)>\s*(<(?:{_BAR}+DSML{_BAR}+)?(?:antml:)?invoke.*?)</(?:{_BAR}+DSML{_BAR}+)?(?:antml:|minimax:)?(?:function_calls|tool_calls?)>", re.S), _invokes),
+    ("</tool_call", re.compile(r"<tool_calls?>(.*?)</tool_calls?>", re.S), _tagged),
+    ("</function_call", re.compile(r"<function_calls?>(.*?)</function_calls?>", re.S), _tagged),
+    ("|>", re.compile(r"<\|tool_calls?>(.*?)<tool_calls?\|>", re.S), _tagged),
+    ("</function>", re.compile(r"(<function(?:=|\s+name=).*?</function>)", re.S), _xml_functions),
+    ("invoke>", re.compile(r"(<(?:antml:)?invoke\s+name=.*?</(?:antml:)?invoke>)", re.S), _invokes),
+    ("<|message|>", re.compile(r"((?:<\|start\|>assistant)?(?:<\|channel\|>\w+ )?\s*to=[\w.:-]+.*?<\|message\|>.*?)(?:<\|call\|>|\Z)", re.S), _harmony),
+    ("", re.compile(r"\[TOOL_CALLS\](.*)\Z", re.S), _mistral),
+    ("", re.compile(r"<\|(?:python_tag|tool_call|action_start\|> ?<\|plugin)\|>(.*?)(?:<\|(?:eom_id|eot_id|action_end|/tool_call)\|>|\Z)", re.S), _json_calls),
+    ("]", re.compile(r"functools\s*(\[.*\])", re.S), _json_calls),
+    ("```", re.compile(r"```(?:json|tool_call|tool_code|tool|xml|python)?[ \t]*\n?\s*([\[{].*?)\s*```", re.S), _fenced),
 )  # fmt: skip
+"""(what a call in the format cannot end without, the format, its reader)."""
 _MARKS = re.compile(
     rf"<{_BAR}tool[▁_]call|<tool_calls?>|<function_calls?>|<function=|<(?:{_BAR}+DSML{_BAR}+)?(?:antml:)?invoke\s+name="
     r"|\[TOOL_CALLS\]|<\|python_tag\|>|<\|channel\|>commentary to="

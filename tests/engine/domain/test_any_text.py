@@ -11,6 +11,9 @@ from bot.outbox.tables import with_tables
 from engine.domain.completeness import missing_in
 from engine.domain.inconclusive import lack_of
 from engine.domain.mentions import mentioned
+from engine.llm.local.division import divide
+from engine.llm.reading.textcalls import calls_in_text
+from engine.llm.reading.thinking import without_thoughts
 from engine.llm.waits import requested_wait_s
 from engine.store.refusals import cause_of
 
@@ -87,6 +90,17 @@ def test_words_and_reasons_of_one_mark_are_read_to_their_end(unit: str) -> None:
     lack_of(["python", "a.py"], 1, f"Traceback (most recent call last):\n{text}", {"a.py": b"import sys"})
     cause_of(text)
     requested_wait_s({}, 0.0, {"error": {"message": text}}, text)
+
+
+@pytest.mark.parametrize(
+    "unit", ["<think>", "[THINK]", "◁think▷", "<tool_call>", "<function=a ", "functools", "\n"]
+)
+def test_answers_and_goals_of_one_mark_are_read_to_their_end(unit: str) -> None:
+    """Tags that nothing closes are found in answers that a model repeats itself in."""
+    text = unit * (CHARS * 4 // len(unit)) + "x"
+    without_thoughts(text)
+    calls_in_text(text, {"finish": object()})
+    divide(text, 5)
 
 
 @given(st.lists(st.sampled_from(PIECES), max_size=12).map("".join), st.sampled_from(SUFFIXES))
