@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
+from heapq import nlargest
 
 from pydantic import Field
 
@@ -27,8 +28,11 @@ MAX_NUMBERS = 8
 MAX_NEAR = 1_000
 """Characters of the place most like a passage that was not found."""
 
-LIKE, SHORT, MAX_COMPARED_LINES = 0.75, 8, 3_000
-"""How alike two lines are that one is shown for the other, from which length, in files of how many lines."""
+LIKE, SHORT, MAX_LINES = 0.75, 8, 3_000
+"""How alike two lines must be, from which length, in files of at most how many lines."""
+
+COMPARED_LINES, PIECE = 20, 3
+"""Lines compared closely: those that share the most pieces of so many characters with the passage."""
 
 _NUMBERED = re.compile(r"^ *\d+\t", re.MULTILINE)
 
@@ -132,11 +136,17 @@ def _hint(text: str, old: str) -> str:
 
 def _nearest(lines: Sequence[str], wanted: str) -> int:
     """Return the number of the line that is most like the wanted one, 0 for none that is like it."""
-    if len(wanted) < SHORT or len(lines) > MAX_COMPARED_LINES:
+    if len(wanted) < SHORT or len(lines) > MAX_LINES:
         return 0
-    stripped = [line.strip() for line in lines]
-    close = get_close_matches(wanted[:MAX_LINE], [line[:MAX_LINE] for line in stripped], 1, LIKE)
-    return next((n for n, line in enumerate(stripped, 1) if close and line[:MAX_LINE] == close[0]), 0)
+    cut = [line.strip()[:MAX_LINE] for line in lines]
+    sought = _pieces(wanted[:MAX_LINE])
+    likely = nlargest(COMPARED_LINES, dict.fromkeys(cut), lambda line: len(sought & _pieces(line)))
+    close = get_close_matches(wanted[:MAX_LINE], likely, 1, LIKE)
+    return cut.index(close[0]) + 1 if close else 0
+
+
+def _pieces(line: str) -> frozenset[str]:
+    return frozenset(line[at : at + PIECE] for at in range(len(line) - PIECE + 1))
 
 
 def _line(text: str, place: int) -> int:
