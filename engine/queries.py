@@ -96,7 +96,8 @@ class BudgetView:
 class AgentView:
     """One agent; `state` is working (a turn is open or due), idle, paused or dismissed.
 
-    `budget` None: it spends from its head's. `waits_for`: files, assignments or budget that it waits for.
+    `budget` None: it spends from its head's. `waits_for`: files and assignments that it waits for.
+    `is_at_cap`: it has work and stands still, as the budget that it spends from is used up.
     `model`: its own, else its task's, "" for the usual one of its role.
     """
 
@@ -118,6 +119,7 @@ class AgentView:
     last_active_at: float
     budget: BudgetView | None = None
     waits_for: tuple[str, ...] = ()
+    is_at_cap: bool = False
     model: str = ""
 
 

@@ -345,6 +345,7 @@ DOING_ALONE = {
 """The same where nothing follows, if it differs."""
 DOES = "uses {tool}"
 WAITS_FOR = "waits for {what}"
+MORE_BUDGET = "more budget"
 TODO = {"done": "☑️", "doing": "▶️", "open": "☐"}
 TODO_MORE = "-# and {count} more"
 SINCE = "⏱️ started <t:{at}:R>{expected}, at most {minutes} min"

@@ -77,8 +77,6 @@ _at_cap = (
 )
 _has_to_work = sa.and_(AGENTS.c.status == "active", sa.or_(AGENTS.c.in_turn, _unread))
 _busy = sa.and_(_has_to_work, ~_at_cap)
-MORE_BUDGET = "more budget"
-"""What an agent waits for that has work and stands still at a cap."""
 
 
 _BUDGET_COLUMNS = (
@@ -243,7 +241,8 @@ def _agent_view(row: AnyRow, waits_for: tuple[str, ...]) -> AgentView:
         ),
         last_active_at=row.active_at,
         budget=_budget_view(row),
-        waits_for=(MORE_BUDGET,) if row.held else waits_for,
+        waits_for=waits_for,
+        is_at_cap=bool(row.held),
         model=row.model or row.task_model,
     )
 

@@ -112,7 +112,7 @@ async def test_who_set_a_cap_hears_once_at_80_and_is_asked_at_100(world: World) 
         assert (one.cap, one.limit, one.agent_id, one.name, one.by) == ("cost", CAP, ada, "Ada", "discord:7")
     assert await stopped(engine, ada) and (await engine.look.task(task)).state == "running"
     shown = await engine.look.agent(ada)  # its turn is open, but it does nothing: it counts as waiting
-    assert (shown.state, shown.waits_for) == ("idle", ("more budget",))
+    assert (shown.state, shown.is_at_cap) == ("idle", True)
     calls = pair.ada
     await engine.handle(AnswerGate(gate.id, "discord:7", "raise_half"))
     await asked(world, engine, task, 2)

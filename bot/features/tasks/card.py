@@ -79,7 +79,7 @@ def _components(view: discord.ui.LayoutView) -> Any:
 
 def _blocks(model: CardModel) -> list[str]:
     ended = model.task.state not in LIVE
-    agents = [replace(a, doing=(), waits_for=()) for a in model.agents] if ended else model.agents
+    agents = [at_rest(agent) for agent in model.agents] if ended else model.agents
     head = _head(model.task)
     if model.no_room:
         head += f"\n{texts.DISK_FULL}"
@@ -91,6 +91,11 @@ def _blocks(model: CardModel) -> list[str]:
     room = min(TREE, TEXT - len(head) - len(numbers) - len(log)) - len(todo)
     tree = tree_text(agents, room, waiting=waiting, model=model.task.model, ended=ended)
     return [part for part in (head, numbers, todo, tree, log) if part]
+
+
+def at_rest(agent: AgentView) -> AgentView:
+    """Return an agent of a task that has ended, which does nothing and waits for nothing."""
+    return replace(agent, doing=(), waits_for=(), is_at_cap=False)
 
 
 def _checklist(model: CardModel) -> str:

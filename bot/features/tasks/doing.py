@@ -24,6 +24,8 @@ def now_text(agent: AgentView, shown: Shown = plain) -> str:
     """Return what an agent is at, "" for one that has nothing to do; `shown` makes names fit the place."""
     if agent.state == "working":
         return doing_text(agent.doing, shown) or (texts.THINKS if not agent.steps else "")
+    if agent.state == "idle" and agent.is_at_cap:
+        return texts.WAITS_FOR.format(what=texts.MORE_BUDGET)
     if agent.state == "idle" and agent.waits_for:
         return texts.WAITS_FOR.format(
             what=texts.listed([shown(each, SUBJECT) for each in agent.waits_for], 3)

@@ -131,7 +131,7 @@ def test_a_tree_that_does_not_fit_says_where_all_of_it_is() -> None:
 
 def test_nobody_works_or_waits_in_a_task_that_has_ended() -> None:
     """Its card counts agents and files, without marks of work and without what somebody waited for."""
-    agents = [replace(agent, state="idle", waits_for=("Ada",)) for agent in crowd(40)]
+    agents = [replace(agent, state="idle", waits_for=("Ada",), is_at_cap=True) for agent in crowd(40)]
     for count in (1, 7, 40):
         task = replace(TASK, state="done", agents=count, working=0, ended_at=1300.0)
         shown = "\n".join(texts(card(task, agents[:count])))
@@ -254,6 +254,8 @@ def test_what_happens_now_is_the_whole_step_in_words() -> None:
         "uses git\\_\\_log"
     )
     assert now_text(replace(agent, state="idle", waits_for=("Ada's answer",))) == "waits for Ada's answer"
+    held = replace(agent, state="idle", waits_for=("Ada's answer",), is_at_cap=True)
+    assert now_text(held) == "waits for more budget"
     assert now_text(replace(agent, state="idle")) == ""
 
 

