@@ -33,15 +33,15 @@ _FIRST_WAIT_S = 5.0
 _MAX_ARGUMENTS = 64 * 1024
 
 
-def _spread(uids: Sequence[int], count: int) -> list[int]:
-    """Return `count` of the ids, from a random one on: the kernel counts the runs of other bots on the
-    machine, also those in containers, by the same users."""
+def _spread(uids: Sequence[int]) -> list[int]:
+    """Return the ids from a random one on: claims of bots in other containers are not seen, but their runs
+    are counted by the same users."""
     first = secrets.randbelow(len(uids))
-    return [*uids[first:], *uids[:first]][:count]
+    return [*uids[first:], *uids[:first]]
 
 
 class BubblewrapSandbox:
-    """Runs programs in bubblewrap; as root each run first drops to one of `uids`."""
+    """Runs programs in bubblewrap; as root each run first drops to one of `uids` that no other bot uses."""
 
     def __init__(
         self,
@@ -61,8 +61,7 @@ class BubblewrapSandbox:
             raise Invalid(
                 f"{parallel} runs at once need as many user ids, {len(uids)} were given.", "Give more."
             )
-        own: list[int | None] = [None] * parallel
-        self._lanes = Lanes(_spread(uids, parallel) if os.geteuid() == 0 else own)
+        self._lanes = Lanes(parallel, _spread(uids) if os.geteuid() == 0 else ())
         self._host = Host(memory)
         # Before any run: its threads are ordinary users, who could not open the group.
         self._group = group or runs_group(share_of(memory))
