@@ -17,6 +17,7 @@ from string import Template
 from engine.domain.call_ids import call_id
 from engine.domain.clean import clean_line
 from engine.domain.offer import Offer
+from engine.domain.speech import is_question
 from engine.domain.state import (
     NOTE,
     AgentFacts,
@@ -115,8 +116,7 @@ def _messages(inbox: Sequence[InboxMessage]) -> str:
 
 def _waits(message: InboxMessage) -> str:
     """Say after a message that its sender needs an answer."""
-    waits = message.from_kind == "agent" and message.wakes and message.about != "told"
-    return "\n[its sender waits for your answer]" if waits else ""
+    return "\n[its sender waits for your answer]" if is_question(message) else ""
 
 
 def sender(message: InboxMessage) -> str:

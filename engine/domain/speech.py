@@ -1,6 +1,8 @@
 """Which words of an answer people are shown. Pure; no words are read, only what the step and the turn did.
 
 - A person wrote in this turn: shown, unless a call of the same answer says it to the people.
+- A colleague's question is open that the agent read in this turn, the words end the turn, and nobody else is
+  addressed: they are the answer. They go to who asked, and are shown as said to them.
 - The answer has no call, and the agent waits for something that the store knows and that will wake it: the
   words only end the turn. They are noted (the log and *Inspect* have them), unless they are long.
 - A call of an answer that ends the turn is itself words (a message, a question, a report): not shown twice.
@@ -75,6 +77,19 @@ def voice_of(
     if calls:
         return "kept" if ends_turn and talks else "aloud"
     return "parting" if len(text.strip()) <= LONGEST_PARTING else "aloud"
+
+
+def colleagues_asked(facts: StepFacts) -> bool:
+    """Return whether the agent read a colleague's question in this turn; True also where that was
+    summarised."""
+    turn = turn_so_far(facts)
+    read = [*facts.inbox, *(message for step in turn for message in step.messages)]
+    return facts.agent.turn_steps > len(turn) or any(is_question(message) for message in read)
+
+
+def is_question(message: InboxMessage) -> bool:
+    """Return whether a colleague sent a message that is to be answered."""
+    return message.from_kind == "agent" and message.wakes and message.about != "told"
 
 
 def gave_open_work(facts: StepFacts) -> bool:

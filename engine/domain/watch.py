@@ -143,7 +143,10 @@ def silent_agents(snapshot: Snapshot, now: float, options: WatchOptions) -> Iter
 def _is_silent(snapshot: Snapshot, agent: Watched, now: float, options: WatchOptions) -> bool:
     asked = snapshot.owed.get(agent.id, {})
     waits = agent.id in snapshot.asking or agent.id in snapshot.givers
-    waits = waits or any(wait.agent_id == agent.id for wait in snapshot.waiting)
+    # An answer is waited for while who owes it is at work (`unanswered` sees to the others).
+    waits = waits or any(
+        wait.agent_id == agent.id and wait.what.answer_of is None for wait in snapshot.waiting
+    )
     waits = waits or any(snapshot.busy(other) for other in asked)
     # Others' work may be what it waits for: it is looked at again when they are done.
     waits = waits or any(

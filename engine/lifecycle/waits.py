@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
@@ -37,6 +38,9 @@ _insert = insert_into(WAITS, "task_id", "agent_id", "path", "assignment_id", "an
 _forget = Prepared(WAITS.delete().where(_mine))
 _end = Prepared(WAITS.delete().where(WAITS.c.id == sa.bindparam("wait")))
 _answered = Prepared(WAITS.delete().where(_mine, WAITS.c.answer_of == sa.bindparam("answering")))
+_awaits = Prepared(
+    sa.select(WAITS.c.id).where(_mine, WAITS.c.answer_of == sa.bindparam("answering")).limit(1)
+)
 _any = Prepared(sa.select(WAITS.c.id).where(_mine).limit(1))
 _any_answer = Prepared(sa.select(WAITS.c.id).where(_mine, WAITS.c.answer_of.is_not(None)).limit(1))
 _for_file = Prepared(
@@ -98,10 +102,14 @@ def end_waits(
     return ended
 
 
-def is_last_answer(connection: Connection, asker: int, answering: int) -> bool:
-    """End the asker's wait for this agent's answer. Return whether it waits for no other answer."""
+def end_wait_for_answer(
+    connection: Connection, asker: int, answering: int
+) -> Literal["none", "last", "more awaited"]:
+    """End the asker's wait for this agent's answer. Return whether it had one, and waits for others."""
+    if _awaits.first(connection, agent=asker, answering=answering) is None:
+        return "none"
     _answered.run(connection, agent=asker, answering=answering)
-    return _any_answer.first(connection, agent=asker) is None
+    return "last" if _any_answer.first(connection, agent=asker) is None else "more awaited"
 
 
 def end_true_waits(connection: Connection, task_id: int, now: float) -> tuple[Wake, ...]:

@@ -49,7 +49,7 @@ from engine.events import (
 )
 from engine.lifecycle.agents import NewAgent, add_agent, clear_refusal, dismiss, form_group
 from engine.lifecycle.gates import NewGate, raise_gate
-from engine.lifecycle.waits import is_last_answer, set_waits
+from engine.lifecycle.waits import end_wait_for_answer, set_waits
 from engine.steps.accepted import mark_accepted, reopened
 from engine.steps.unit_of_work import UnitOfWork
 from engine.steps.waits import assignment_is, file_is_there
@@ -110,17 +110,18 @@ def apply_send_message(effect: SendMessage, unit: UnitOfWork) -> None:
         if row.refused:
             clear_refusal(unit.connection, row.id)
     ids -= {unit.agent.id}
-    if effect.waits and len(ids) > 1:
-        awaited = [Awaited(answer_of=agent_id) for agent_id in sorted(ids)]
-        set_waits(unit.connection, unit.task_id, unit.agent.id, awaited, unit.now)
+    if effect.waits and ids:
+        unit.asked.update(dict.fromkeys(Awaited(answer_of=agent_id) for agent_id in sorted(ids)))
+        set_waits(unit.connection, unit.task_id, unit.agent.id, tuple(unit.asked), unit.now)
     waiting = {row.id for row in unit.taken if row.waits}
     for agent_id in sorted(ids):
         # Who asked several is woken by the last answer, or by one that asks back.
-        last = agent_id not in waiting or is_last_answer(unit.connection, agent_id, unit.agent.id)
+        waits = agent_id in waiting
+        more = waits and end_wait_for_answer(unit.connection, agent_id, unit.agent.id) == "more awaited"
         unit.add_message(
             agent_id,
             effect.text,
-            wakes=effect.wakes and (last or effect.waits),
+            wakes=effect.wakes and (effect.waits or not more),
             about=("" if effect.needs_answer else "told", None),
         )
     group = effect.group_id or _work_group(unit)

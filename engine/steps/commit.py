@@ -35,10 +35,9 @@ from engine.domain.effects import (
     WaitFor,
     one_change_a_file,
 )
-from engine.domain.speech import gave_open_work
 from engine.domain.state import Turn
 from engine.errors import Fenced, Stale
-from engine.events import AgentSpoke, MessageRead, RemarkNoted
+from engine.events import MessageRead
 from engine.lifecycle.agents import pause_recruits
 from engine.ports import Wake
 from engine.steps.accepted import notify_changed_submissions, notify_reopened
@@ -48,6 +47,7 @@ from engine.steps.sources import sources_of_turn
 from engine.steps.transcript import calls_json, messages_json, summary_json
 from engine.steps.unanswered import ends_silently, pass_on_words
 from engine.steps.unit_of_work import UnitOfWork
+from engine.steps.words import askers_of_words, speak
 from engine.store.assignments import parties
 from engine.store.core import (
     AGENTS,
@@ -61,7 +61,6 @@ from engine.store.core import (
     waking,
 )
 from engine.store.fate import ResultLost
-from engine.store.messages import awaits_answer
 from engine.store.prepared import (
     FetchedRow,
     Prepared,
@@ -250,6 +249,7 @@ def commit_step(
     """
     outcome = replace(outcome, effects=one_change_a_file(outcome.effects))
     unit = UnitOfWork(connection, turn, now)
+    unit.askers = askers_of_words(connection, turn, outcome)
     me = _take_agents(connection, unit, outcome)
     unit.sources = sources_of_turn(connection, turn.facts)
     if me.budget_id != unit.agent.budget_id:
@@ -318,7 +318,7 @@ class _Step:
             settle_budget(connection, turn, outcome, self.me, unit.now)
             hold_order(connection)
         if not self.dropped:
-            self._speak()
+            speak(unit, outcome, waits=bool(self.me.waits))
         for effect in self.outcome.effects:
             apply_effect(effect, unit)
         notify_reopened(unit)
@@ -363,32 +363,6 @@ class _Step:
         }
         _fence.run(self.connection, **values)
 
-    def _speak(self) -> None:
-        """Emit the answer's text: as the agent's message, or as noted where the agent only waits.
-
-        `refs` are the people's messages that it answers.
-        """
-        unit, outcome = self.unit, self.outcome
-        if not outcome.said.strip() or outcome.voice == "kept":
-            return
-        agent = unit.agent
-        if outcome.voice == "parting" and self._waits():
-            unit.event(RemarkNoted(unit.task_id, unit.own_group, agent.id, agent.name, outcome.said))
-            return
-        refs = tuple(message.ref for message in self.turn.facts.inbox if message.ref)
-        unit.answered = frozenset(refs)
-        unit.event(
-            AgentSpoke(
-                unit.task_id, unit.own_group, agent.id, agent.name, (), outcome.said, refs, unit.sources
-            )
-        )
-
-    def _waits(self) -> bool:
-        """Return whether something that the store knows of will wake the agent."""
-        unit = self.unit
-        waits = bool(self.me.waits) or gave_open_work(self.turn.facts)
-        return waits or awaits_answer(self.connection, unit.task_id, unit.agent.id)
-
     def close(
         self, enlist: Callable[[Connection, Sequence[Wake]], Sequence[Wake]], wakes: Sequence[Wake]
     ) -> tuple[Wake, ...]:
@@ -429,7 +403,7 @@ def _take_agents(connection: Connection, unit: UnitOfWork, outcome: StepOutcome)
     """Lock the agent and every receiver of this step. Return the agent's row. Raises Fenced."""
     names: set[str] = set()
     groups: set[int] = set()
-    ids = {unit.agent.id}
+    ids = {unit.agent.id, *(asker.id for asker in unit.askers)}
     for effect in outcome.effects:
         if isinstance(effect, SendMessage):
             names.update(effect.to)

@@ -13,6 +13,7 @@ from engine.domain.effects import slot_mark
 from engine.domain.outcomes import Slot
 from engine.domain.outside import Source
 from engine.domain.state import About, AgentFacts, SenderKind, Turn
+from engine.domain.waits import Awaited
 from engine.errors import Stale
 from engine.events import EventBody
 from engine.ports import Wake
@@ -64,7 +65,8 @@ _by_name = Prepared(
 class UnitOfWork:
     """Mutable state of one commit; lives only inside its transaction. `reopened`: changed paths by the
     accepted assignment that they belong to; `written`: all changed paths;
-    `answered`: the people's messages that words of this step answer already."""
+    `answered`: the people's messages that words of this step answer already; `asked`: the answers that this
+    step waits for; `askers`: the colleagues whose question the words of this step may answer."""
 
     connection: Connection
     turn: Turn
@@ -82,6 +84,8 @@ class UnitOfWork:
     written: list[str] = field(default_factory=list)
     answered: frozenset[str] = frozenset()
     awaited: frozenset[str] | None = None
+    asked: dict[Awaited, None] = field(default_factory=dict)
+    askers: tuple[FetchedRow, ...] = ()
 
     def __post_init__(self) -> None:
         self.leads = self.agent.leads_group_id

@@ -13,9 +13,10 @@ from engine.store.core import (
     AGENTS,
     ASSIGNMENTS,
     MESSAGES,
+    STEPS,
     AnyRow,
 )
-from engine.store.prepared import Prepared
+from engine.store.prepared import FetchedRow, Prepared
 
 _NEEDS_ANSWER = sa.and_(MESSAGES.c.wakes, MESSAGES.c.about != "told")
 
@@ -55,8 +56,13 @@ def _unanswered_askers() -> sa.Select[tuple[str]]:
     return (
         sa.select(AGENTS.c.name)
         .join(newest, newest.c.from_agent == AGENTS.c.id)
-        .where(~answered, sa.or_(AGENTS.c.leads_group_id.is_not(None), ~_has("submitted"), _has("open")))
+        .where(~answered, _needs_answers())
     )
+
+
+def _needs_answers() -> sa.ColumnElement[bool]:
+    """Return the condition that an agent has not handed in all its work, or leads others."""
+    return sa.or_(AGENTS.c.leads_group_id.is_not(None), ~_has("submitted"), _has("open"))
 
 
 def _has(state: str) -> sa.ColumnElement[bool]:
@@ -68,9 +74,70 @@ def _has(state: str) -> sa.ColumnElement[bool]:
 _asking = Prepared(_unanswered_askers())
 
 
-def awaits_answer(connection: Connection, task_id: int, agent_id: int) -> bool:
-    """Return whether an active agent has not answered the newest question of this agent to it."""
-    return _unanswered.first(connection, task=task_id, agent=agent_id) is not None
+def asked_in_turn(
+    connection: Connection, task_id: int, agent_id: int, turn: int, newest: int
+) -> list[FetchedRow]:
+    """Return who asked the agent a question that it read in this turn and has not answered, lowest id first.
+
+    `newest`: the last unread message that the step reads. Of each: `needs`, whether it still has a use for
+    the answer; `stands`, whether nothing but the answer wakes it.
+    """
+    return _asked.all(connection, task=task_id, agent=agent_id, turn=turn, newest=newest)
+
+
+def _askers_of_turn() -> sa.Select[tuple[int, str, int, bool, bool]]:
+    in_turn = sa.select(STEPS.c.step).where(
+        STEPS.c.agent_id == sa.bindparam("agent"), STEPS.c.turn == sa.bindparam("turn")
+    )
+    read_now = sa.and_(MESSAGES.c.consumed_step.is_(None), MESSAGES.c.id <= sa.bindparam("newest"))
+    question = (
+        sa.select(MESSAGES.c.id)
+        .where(
+            MESSAGES.c.to_agent == sa.bindparam("agent"),
+            MESSAGES.c.from_agent == AGENTS.c.id,
+            MESSAGES.c.from_kind == "agent",
+            _NEEDS_ANSWER,
+            sa.or_(read_now, MESSAGES.c.consumed_step.in_(in_turn)),
+            ~_answered_since(MESSAGES),
+        )
+        .correlate(AGENTS)
+        .exists()
+    )
+    unread = sa.and_(MESSAGES.c.to_agent == AGENTS.c.id, MESSAGES.c.consumed_step.is_(None), MESSAGES.c.wakes)
+    busy = sa.or_(AGENTS.c.in_turn, sa.select(MESSAGES.c.id).where(unread).correlate(AGENTS).exists())
+    given = sa.and_(ASSIGNMENTS.c.giver_id == AGENTS.c.id, ASSIGNMENTS.c.state == "open")
+    gave = sa.select(ASSIGNMENTS.c.id).where(given).correlate(AGENTS).exists()
+    return (
+        sa.select(
+            AGENTS.c.id,
+            AGENTS.c.name,
+            AGENTS.c.group_id,
+            _needs_answers().label("needs"),
+            sa.or_(_has("open"), sa.and_(~busy, ~gave)).label("stands"),
+        )
+        .where(AGENTS.c.task_id == sa.bindparam("task"), AGENTS.c.status != "dismissed", question)
+        .order_by(AGENTS.c.id)
+    )
+
+
+def _answered_since(asked: sa.Table) -> sa.ColumnElement[bool]:
+    """Return the condition that the agent wrote to the sender of a message after it."""
+    answer = MESSAGES.alias("answer")
+    since = sa.and_(
+        answer.c.from_agent == sa.bindparam("agent"),
+        answer.c.to_agent == asked.c.from_agent,
+        answer.c.from_kind == "agent",
+        answer.c.id > asked.c.id,
+    )
+    return sa.select(answer.c.id).where(since).correlate(asked).exists()
+
+
+_asked = Prepared(_askers_of_turn())
+
+
+def owing_answers(connection: Connection, task_id: int, agent_id: int) -> set[int]:
+    """Return the active agents that have not answered the newest question of this agent to them."""
+    return {row.id for row in _unanswered.all(connection, task=task_id, agent=agent_id)}
 
 
 def _unanswered_questions() -> sa.Select[tuple[int]]:
@@ -97,7 +164,7 @@ def _unanswered_questions() -> sa.Select[tuple[int]]:
         .exists()
     )
     there = sa.and_(AGENTS.c.id == asked.c.to_agent, AGENTS.c.status == "active")
-    return sa.select(AGENTS.c.id).join(asked, there).where(~answered).limit(1)
+    return sa.select(AGENTS.c.id).join(asked, there).where(~answered)
 
 
 _unanswered = Prepared(_unanswered_questions())

@@ -443,8 +443,8 @@ class AssignmentRow(EngineTable, table=True):
 
 
 class WaitRow(EngineTable, table=True):
-    """An idle agent waits for a file (`path`), for an assignment to be handed in or, of several agents that
-    it asked at once, for one's answer (`answer_of`)."""
+    """An idle agent waits for a file (`path`), for an assignment to be handed in, or for the answer of one
+    that it asked (`answer_of`)."""
 
     __tablename__ = "waits"
     __table_args__ = (Index("ix_waits_task", "task_id", "path"),)

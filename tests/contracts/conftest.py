@@ -184,6 +184,12 @@ _unread = (
 )
 
 
+async def quiet(world: World) -> bool:
+    """Nobody has an open turn or a message that wakes it, seen at one moment."""
+    unread = sa.select(MESSAGES.c.id).where(MESSAGES.c.consumed_step.is_(None), MESSAGES.c.wakes)
+    return not await world.rows(sa.select(AGENTS.c.id).where(sa.or_(AGENTS.c.in_turn, unread.exists())))
+
+
 async def still(world: World) -> bool:
     """Nobody has messages or an open turn, seen at one moment."""
     busy = sa.select(sa.func.count()).select_from(AGENTS).where(AGENTS.c.in_turn)

@@ -53,7 +53,7 @@ from engine.store.core import (
 )
 from engine.store.gates import answers_to
 from engine.store.memory import RecallQuery, _old_steps
-from engine.store.messages import awaits_answer
+from engine.store.messages import owing_answers
 from engine.store.model_calls import note_sent
 from engine.store.months import spent_since
 from engine.store.packages import asked_of
@@ -215,7 +215,7 @@ READS: dict[str, tuple[tuple[sa.Table, ...], Callable[[Connection, Side], object
     "results to use again": ((OUTSIDE_CALLS,), lambda c, s: ledger._reusable(c, _asked_again(s), NOW)),
     "questions that wait": (
         (AGENTS,),
-        lambda c, s: [awaits_answer(c, s.task, agent) for agent in s.agents.values()],
+        lambda c, s: [owing_answers(c, s.task, agent) for agent in s.agents.values()],
     ),
     "people who acted": ((EVENTS,), lambda c, s: people_keys(c, s.task)),
     "people who spoke": ((MESSAGES,), lambda c, s: people_keys(c, s.task)),

@@ -15,7 +15,7 @@ from engine.monitoring.sweep import sweep_task
 from engine.ports import ChatAnswer, ChatRequest
 from engine.runtime.clock import SystemClock
 from engine.store.core import AGENTS, FILES, MESSAGES, WAITS
-from tests.contracts.conftest import World, still
+from tests.contracts.conftest import World, quiet, still
 from tests.fakes.cast import View
 
 WORK = (
@@ -105,7 +105,7 @@ async def test_one_of_several_who_asks_back_is_heard_at_once(world: World) -> No
         if view.name == "Ann":
             return call(("send_message", {"to": ["Boss"], "text": "Which one?", "wait": True}))
         if view.name != "Boss":
-            return say("I think.")
+            return call(("wait_for", {"what": ["plan.md"]}))
         heard.append(view.last)
         if view.did("recruit"):
             return say("fine")
@@ -211,7 +211,7 @@ async def test_many_begin_to_wait_while_the_file_is_written_and_none_is_forgotte
             members = [{"name": n, "role": "w", "instructions": "w"} for n in [*names, "Ada"]]
             return call(
                 ("recruit", {"members": members}),
-                ("send_message", {"to": [*names, "Ada"], "text": "begin", "wait": True}),
+                ("send_message", {"to": [*names, "Ada"], "text": "begin"}),
             )
         if view.name == "Ada":
             return say("done") if view.did("write_file") else writes("main.py")
@@ -222,6 +222,6 @@ async def test_many_begin_to_wait_while_the_file_is_written_and_none_is_forgotte
 
     engine = await world.start(script)
     await engine.handle(StartTask("g", "me", "here"))
-    await world.until(lambda: still(world))
+    await world.until(lambda: quiet(world))
     assert sorted(woken) == names
     assert [row for row in await _waits(world) if row.path] == []

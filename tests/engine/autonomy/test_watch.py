@@ -187,7 +187,7 @@ def _asks(other: str) -> Part:
 
 
 async def test_an_answer_that_work_waits_for_is_reminded_of(stage: Stage) -> None:
-    """Bob reads a question and says nothing; reminded while others work, he answers, and Ada goes on."""
+    """Bob reads a question and answers nobody; reminded while others work, he answers, and Ada goes on."""
 
     def ada(view: View) -> ChatAnswer:
         if "It is blue." in view.all:
@@ -199,7 +199,7 @@ async def test_an_answer_that_work_waits_for_is_reminded_of(stage: Stage) -> Non
     def bob(view: View) -> ChatAnswer:
         if "still waits for an answer" in view.last:
             return call(("send_message", {"to": ["Ada"], "text": "It is blue."}))
-        return say("Hm.")
+        return call(("wait_for", {"what": ["plan.md"]}))
 
     def boss(view: View) -> ChatAnswer:
         if not view.did("recruit"):
