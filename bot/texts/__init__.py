@@ -208,7 +208,7 @@ ALT_QUESTION: dict[GateBasis | None, str] = {
     "person": "{who} {after} (answered in {lasted})",
     "timeout": "{who} {after} (no answer in {lasted})",
     **dict.fromkeys(
-        ("task_ended", "cap_raised", "new_month", "resumed", "wrapped_up", "dismissed"),
+        ("task_ended", "cap_raised", "new_month", "resumed", "wrapped_up", "dismissed", "withdrawn"),
         "{who} {after} (closed in {lasted})",
     ),
 }
@@ -221,6 +221,7 @@ ALT_AUDIT = {
 ALT_PAUSE = "{who} {after} ({lasted})"
 ALT_BREAK = "ended {after}, continued {lasted} later"
 PICTURE_TITLE = "Task #{id}: {goal}"
+STILL_ASKED = "-# Still open here: {count}. To answer, reply to {link} or use its buttons."
 NOTHING_LOGGED = "Nothing has happened yet."
 ARCHIVED, ARCHIVED_ATTACHED = "The channels of task #{id} are {how}.", "The transcript is attached."
 ARCHIVED_LEFT_OUT = (

@@ -168,6 +168,7 @@ CLOSED: Mapping[GateBasis, str] = {
     "resumed": "-# ✔️ Closed: the task was resumed.",
     "wrapped_up": "-# ✔️ Closed: the task is being wrapped up.",
     "dismissed": "-# ✔️ Closed: the agent it concerns has left.",
+    "withdrawn": "-# ✔️ Closed: the agent handed in its work without an answer.",
 }
 """The line that stands under a gate's question once it is closed, where its buttons were explained."""
 

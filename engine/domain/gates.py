@@ -47,9 +47,18 @@ GateEffect = Literal[
 """What a choice does; "option" sends an agent the option that it offered itself."""
 
 GateBasis = Literal[
-    "person", "timeout", "task_ended", "cap_raised", "new_month", "resumed", "wrapped_up", "dismissed"
+    "person",
+    "timeout",
+    "task_ended",
+    "cap_raised",
+    "new_month",
+    "resumed",
+    "wrapped_up",
+    "dismissed",
+    "withdrawn",
 ]
-"""Why a gate is closed: a person answered, nobody did in time, or another change made it moot."""
+"""Why a gate is closed: a person answered, nobody did in time, or another change made it moot ("withdrawn":
+its agent handed in its work without the answer)."""
 
 EFFECTS: Mapping[GateKind, tuple[GateEffect, ...]] = {
     "question": (),

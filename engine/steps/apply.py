@@ -48,7 +48,7 @@ from engine.events import (
     TaskNamed,
 )
 from engine.lifecycle.agents import NewAgent, add_agent, clear_refusal, dismiss, form_group
-from engine.lifecycle.gates import NewGate, raise_gate
+from engine.lifecycle.gates import NewGate, close_gates, raise_gate
 from engine.lifecycle.waits import end_wait_for_answer, set_waits
 from engine.steps.accepted import mark_accepted, reopened
 from engine.steps.unit_of_work import UnitOfWork
@@ -58,6 +58,7 @@ from engine.store.core import (
     AGENTS,
     ASSIGNMENTS,
     FILES,
+    GATES,
     GROUPS,
     MEMORIES,
     REVISIONS,
@@ -265,6 +266,8 @@ def apply_change_assignment(effect: ChangeAssignment, unit: UnitOfWork) -> None:
     )
     if work is None or changed.rowcount != 1:
         raise Stale(f"assignment {effect.assignment_id} changed meanwhile")
+    if effect.state == "submitted":
+        _withdraw_questions(unit, effect.assignment_id)
     if effect.state == "accepted":
         mark_accepted(unit.connection, unit.task_id, work.id)
     to, text, wakes = _assignment_message(effect, work.giver_id, work.assignee_id, work.title)
@@ -288,6 +291,16 @@ def apply_change_assignment(effect: ChangeAssignment, unit: UnitOfWork) -> None:
             effect.passed,
         )
     )
+
+
+def _withdraw_questions(unit: UnitOfWork, submitted: int) -> None:
+    """Close the questions of an agent that hands in its last open work: it went on without the answers."""
+    mine = [w for w in unit.turn.facts.work if w.assignee_id == unit.agent.id and w.state == "open"]
+    if any(work.id != submitted for work in mine):
+        return
+    asked = sa.and_(GATES.c.agent_id == unit.agent.id, GATES.c.kind == "question")
+    for closed in close_gates(unit.connection, asked, "withdrawn"):
+        unit.event(closed)
 
 
 def _assignment_message(

@@ -3,9 +3,10 @@
 A reply to a task's card is for its boss, wherever the card stands.
 
 Only from people who may steer the task; anyone else's never reach an agent. A reply to an open question is
-its answer. Every message of a person in a place has a visible outcome: 📨 delivered, 🔁 kept until its ended
-task is continued, or ⛔ and (once) the reason. Messages missed while the bot was
-away, or lost to an invalid session, are caught up with from the channels' history.
+its answer, and so are plain words for the agent that asked, where no other question is open. Every message of
+a person in a place has a visible outcome: 📨 delivered, 🔁 kept until its ended task is continued, or ⛔ and
+(once) the reason. Messages missed while the bot was away, or lost to an invalid session, are caught up with
+from the channels' history.
 """
 
 from __future__ import annotations
@@ -24,17 +25,19 @@ import stamina
 from discord.ext import commands
 from discord.utils import MISSING
 
+from bot import texts
 from bot.discord.access import Person, Right, gate_rights, may, person_of, titled
 from bot.discord.attachments import files_of, paths_of
 from bot.discord.context import Parts
 from bot.discord.error_reports import error_text
 from bot.discord.errors import UNDELIVERED, ActionRefused
-from bot.discord.formatting import plain
+from bot.discord.formatting import many, plain
 from bot.discord.identities import message_of, message_ref, owner_id, space_of
 from bot.features.agents.saying import DELIVERED, KEPT, read_later
 from bot.features.gates.actions import answer_in_words, answerable
 from bot.features.replies.addressing import named, without_mention
 from bot.features.replies.catch_up import CatchUp, is_persons
+from bot.features.replies.plain_answers import answered_plainly, asker_of
 from bot.features.replies.proxies import WITHIN_S, ProxiedMessage, ProxiedMessages, repeats
 from bot.features.replies.unknown_copies import ask_whose
 from bot.features.tasks.continuing import offer as offer_to_continue
@@ -43,6 +46,7 @@ from bot.outbox.ledger import GroupRef, IncomingMessage
 from bot.texts import refusals
 from bot.texts.steering import CONTINUE_WHERE
 from engine.commands import EditMessage, SayToAgent, WithdrawMessage
+from engine.domain.gates import TAKES_TEXT
 from engine.errors import EngineError, NotFound, WrongState
 from engine.queries import AgentView, GateView, TaskView
 
@@ -391,16 +395,22 @@ class RepliesCog(commands.Cog):
     async def _take(self, message: discord.Message, agent_id: int | None = None) -> bool:
         """Deliver or refuse a message, visibly; return False for messages not meant for agents."""
         addressed: AddressedMessage | None = None
+        asked: Sequence[GateView] = ()
         try:
             gate = None if agent_id else await self._asked(message)
             if gate is not None:
-                await self._answer(message, gate)
+                await self._answer(message, gate, message.content)
             else:
                 addressed = await (self._for(agent_id, message) if agent_id else self._addressed(message))
                 if addressed is None:
                     return await self._greet(message)
                 await self._demand(await self._with_member(message), addressed.task)
-                await self._deliver(message, addressed)
+                asked = [] if agent_id else await self._questions(message, addressed)
+                if (gate := _answered_plainly(message, addressed, asked)) is not None:
+                    await self._answer(message, gate, addressed.text)
+                    addressed = None
+                else:
+                    await self._deliver(message, addressed)
         except Exception as error:  # noqa: BLE001 - errors are reported to the person
             await self._refuse(message, error_text(error), private=is_about_rights(error))
             return True
@@ -409,6 +419,8 @@ class RepliesCog(commands.Cog):
         await self._react(message, DELIVERED)
         if addressed is not None and (later := read_later(addressed.agent, addressed.task)):
             await self._reply_below(message, later)
+        elif addressed is not None and asked:
+            await self._reply_below(message, await self._still_asked(message, asked))
         return True
 
     async def _kept(self, message: discord.Message, task_id: int) -> bool:
@@ -451,8 +463,28 @@ class RepliesCog(commands.Cog):
         gate = await self.parts.engine.look.gate(gate_id)
         return gate if gate.basis is None else None
 
-    async def _answer(self, message: discord.Message, gate: GateView) -> None:
-        words = without_mention(message.content, self.bot.user.id if self.bot.user else 0).strip()
+    async def _questions(self, message: discord.Message, to: AddressedMessage) -> list[GateView]:
+        """The open questions in the channel of a message that its writer may answer in words: those of the
+        agent it is for, and of all where it names none and replies to nothing."""
+        if not await self._may(message, to.task, Right.APPROVE):
+            return []
+        here: list[GateView] = []
+        for gate in await self.parts.engine.look.gates(to.task.id):
+            shown = await self.parts.routes.gate_message(gate.id) if gate.kind in TAKES_TEXT else None
+            if shown is not None and shown.channel_id == message.channel.id:
+                here.append(gate)
+        plainly = replied_to(message) is None and to.text.strip() == message.content.strip()
+        return [gate for gate in here if plainly or asker_of(gate, to.task) == to.agent.id]
+
+    async def _still_asked(self, message: discord.Message, asked: Sequence[GateView]) -> str:
+        """Say below words that no question took that these are open, and how the newest is answered."""
+        shown = await self.parts.routes.gate_message(asked[0].id)
+        guild = message.guild.id if message.guild else 0
+        link = f"https://discord.com/channels/{guild}/{message.channel.id}/{shown.message_id if shown else 0}"
+        return texts.STILL_ASKED.format(count=many(len(asked), "question"), link=link)
+
+    async def _answer(self, message: discord.Message, gate: GateView, text: str) -> None:
+        words = without_mention(text, self.bot.user.id if self.bot.user else 0).strip()
         task = await self.parts.engine.look.task(gate.task_id)
         message = await self._with_member(message)
         await self._demand(message, task, Right.APPROVE)
@@ -515,12 +547,17 @@ class RepliesCog(commands.Cog):
     async def _demand(self, message: discord.Message, task: TaskView, right: Right = Right.STEER) -> None:
         if not isinstance(message.author, discord.Member):
             raise ActionRefused(refusals.REPLY_REFUSED)
-        rules = await self.parts.records.rules(message.author.guild.id)
-        same_server = task.space == space_of(message.author.guild.id)
-        if not same_server or not may(person_of(message.author), right, rules, owner_id(task.by)):
+        if not await self._may(message, task, right):
             raise ActionRefused(
                 refusals.REPLY_REFUSED if right is Right.STEER else refusals.NOT_ALLOWED[right.value]
             )
+
+    async def _may(self, message: discord.Message, task: TaskView, right: Right) -> bool:
+        if not isinstance(message.author, discord.Member):
+            return False
+        rules = await self.parts.records.rules(message.author.guild.id)
+        same_server = task.space == space_of(message.author.guild.id)
+        return same_server and may(person_of(message.author), right, rules, owner_id(task.by))
 
     async def _titled(self, message: discord.Message, task: TaskView) -> Person:
         """The writer with what gives them a say; `_demand` let only members through."""
@@ -584,6 +621,9 @@ class RepliesCog(commands.Cog):
         answer to a question stays as it counted. Of all others their writers saw why."""
         if message.id not in self._done:
             _remember(self._changed, message.id, message, MOST_CHANGED)
+        if message.id in self._answers:
+            await self._refuse(message, str(refusals.GATE_CLOSED))
+            return
         replied = replied_to(message)
         gate_id = await self.parts.routes.gate_of(replied) if replied else None
         if gate_id is None or message.webhook_id is not None:
@@ -707,6 +747,15 @@ def _remember(known: OrderedDict[int, T], message_id: int, value: T, most: int =
     known[message_id] = value
     while len(known) > most:
         known.popitem(last=False)
+
+
+def _answered_plainly(
+    message: discord.Message, to: AddressedMessage, asked: Sequence[GateView]
+) -> GateView | None:
+    """Return the question that words answer although they are no reply to it; a file goes to the agent."""
+    if replied_to(message) is not None or message.attachments or not to.text.strip():
+        return None
+    return answered_plainly(asked, to.agent.id, to.task)
 
 
 def replied_to(message: discord.Message) -> int | None:

@@ -425,6 +425,73 @@ async def test_a_reply_to_a_question_is_its_answer(stage: Stage) -> None:
     assert [c.text for c in said(stage)] == ["And oil it"]
 
 
+async def test_plain_words_to_the_agent_that_asked_are_its_answer(stage: Stage) -> None:
+    """In its channel, while nothing else is asked there, by who may answer; later ones are words again."""
+    task = await stage.start()
+    gate_id, _ = await asked(stage, task, "question", "Oak", "Ash")
+    message = await stage.boss.send(task.room, "Larch, please")
+    assert stage.engine.ordered == AnswerGate(gate_id, f"discord:{stage.boss.id}", text="Larch, please")
+    assert marks(found(task.room, message)) == ["📨"] and said(stage) == []
+    await stage.boss.edit(message, "Ash, please")
+    assert "already" in task.room.last_message.content
+    await stage.boss.send(task.room, "And oil it")
+    assert [c.text for c in said(stage)] == ["And oil it"]
+
+
+async def test_plain_words_name_an_option(stage: Stage) -> None:
+    """As with a reply; a standstill that the engine asks about is answered alike."""
+    task = await stage.start()
+    gate_id, _ = await asked(stage, task, "question", "Oak", "Ash")
+    name = (await stage.engine.look.agent(task.boss)).name
+    await stage.boss.send(task.room, f"{name}, ash")
+    chosen = stage.engine.world.gates[gate_id].choices[1].id
+    assert stage.engine.ordered == AnswerGate(gate_id, f"discord:{stage.boss.id}", chosen)
+    still_id, _ = await asked(stage, task, "stall")
+    await stage.boss.send(task.room, "Leave the doors out")
+    assert stage.engine.ordered == AnswerGate(
+        still_id, f"discord:{stage.boss.id}", text="Leave the doors out"
+    )
+
+
+async def test_words_that_no_question_takes_are_delivered_and_it_is_said_that_one_is_open(
+    stage: Stage,
+) -> None:
+    """Two questions at once, one of somebody else, one whose words would refuse a call, a reply to another
+    post: the agent gets the words, and their writer the way to answer."""
+    task, ada, _ = await crew(stage)
+    _, question = await asked(stage, task, "question")
+    post = await stage.posted(task.room, task.boss)
+    await stage.boss.send(task.room, "How is it going?", reply_to=post)
+    assert [c.text for c in said(stage)] == ["How is it going?"]
+    assert f"/{question.id}" in task.room.last_message.content
+    await asked(stage, task, "question")
+    await stage.boss.send(task.room, "Oak")
+    assert "2 questions" in task.room.last_message.content
+    await stage.boss.send(task.room, "Ada, hurry")
+    assert [(c.agent_id, c.text) for c in said(stage)][1:] == [(task.boss, "Oak"), (ada, "hurry")]
+    assert not any(isinstance(c, AnswerGate) for c in stage.engine.commands)
+
+
+async def test_plain_words_refuse_no_call(stage: Stage) -> None:
+    """They reach the agent; the question about a plan or a call is answered by its reply or its buttons."""
+    task = await stage.start()
+    _, question = await asked(stage, task, "plan")
+    await stage.boss.send(task.room, "Looks good")
+    assert [c.text for c in said(stage)] == ["Looks good"]
+    assert f"/{question.id}" in task.room.last_message.content
+
+
+async def test_plain_words_of_who_may_not_answer_are_words(stage: Stage) -> None:
+    """Who may steer and not answer is heard, the question stays open, and nothing is said of it."""
+    await stage.boss.slash(stage.lobby, "setup", steer=stage.role)
+    task = await stage.start()
+    await asked(stage, task, "question", "Oak", "Ash")
+    message = await stage.crew.send(task.room, "Ash")
+    assert [c.text for c in said(stage)] == ["Ash"] and marks(found(task.room, message)) == ["📨"]
+    assert task.room.last_message.id == message.id
+    assert not any(isinstance(c, AnswerGate) for c in stage.engine.commands)
+
+
 async def test_who_may_not_answer_does_not_by_reply(stage: Stage) -> None:
     """The rights of the buttons hold for words too, and words never say how far a cap is raised."""
     await stage.boss.slash(stage.lobby, "setup", steer=stage.role)

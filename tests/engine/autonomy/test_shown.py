@@ -7,9 +7,12 @@ from typing import Any
 
 import pytest
 
+from engine.commands import SayToAgent
 from engine.events import (
     AgentSpoke,
     EventBody,
+    GateClosed,
+    GateRaised,
     GroupFormed,
     Intervened,
     PlannedMember,
@@ -21,7 +24,7 @@ from engine.events import (
 from engine.llm.scripted import call, say
 from engine.ports import ChatAnswer, RunResult
 from tests.engine.autonomy.conftest import Stage
-from tests.fakes.cast import View
+from tests.fakes.cast import View, boss_of
 from tests.fakes.parts import FakeSandbox
 
 
@@ -119,6 +122,29 @@ async def test_who_asks_a_person_is_seen_to_ask(stage: Stage) -> None:
         ("Ash?", True),
         ("Oak?", True),
     ]
+
+
+async def test_a_question_of_who_hands_in_its_work_without_the_answer_is_closed(stage: Stage) -> None:
+    """Nobody needs it any more: it asks for no answer, and the task does not wait for one."""
+
+    def ada(view: View) -> ChatAnswer:
+        if "Assignment #" in view.last and not view.did("submit"):
+            asks = ("ask_human", {"question": "Which colour?"})
+            return call(("write_file", {"path": "ada.txt", "content": "blue"}), asks)
+        if "Go on." in view.last:
+            return call(("submit", {"assignment": view.given, "summary": "it is blue"}))
+        return say("Fine.")
+
+    def boss(view: View) -> ChatAnswer:
+        if "A person" in view.last and not view.did("send_message"):
+            return call(("send_message", {"to": ["Ada"], "text": "Go on."}))
+        return boss_of("Ada")(view)
+
+    play = await stage({"Boss": boss, "Ada": ada})
+    gate = await play.until(GateRaised, question="Which colour?")
+    await play.do(SayToAgent((await play.engine.look.task(play.task)).boss_id, "A person: go on", "me", "Me"))
+    await play.until(GateClosed, gate_id=gate.gate_id, basis="withdrawn")
+    assert (await play.end()).state == "done"
 
 
 async def test_a_program_run_again_after_an_edit_is_no_loop(stage: Stage) -> None:
