@@ -389,7 +389,8 @@ class GateReminded:
 class GateClosed:
     """A gate was closed for the reason `basis`. A person answers with a `choice`, free `text`, or both.
 
-    `limits`: the lower caps that came with an approval.
+    `limits`: the lower caps that came with an approval; `by_name`: who answered, as shown to people and
+    agents.
     """
 
     task_id: int
@@ -400,6 +401,7 @@ class GateClosed:
     choice: Choice | None = None
     text: str = ""
     limits: Limits | None = None
+    by_name: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from string import Template
 from engine.domain.call_ids import call_id
 from engine.domain.clean import clean_line
 from engine.domain.offer import Offer
-from engine.domain.speech import is_question
+from engine.domain.speech import is_question, of_people
 from engine.domain.state import (
     NOTE,
     AgentFacts,
@@ -320,9 +320,9 @@ def _newest(lines: Sequence[tuple[int, SummaryLine]], room: int) -> list[tuple[i
 
 
 def _digest(step: PastStep) -> list[SummaryLine]:
-    people = [m for m in step.messages if m.from_kind == "person"]
+    people = [m for m in step.messages if of_people(m)]
     lines = [SummaryLine(f"- from {sender(m)}: {_short(m.text, PERSON_CHARS)}", True) for m in people]
-    others = " ".join(f"[from {sender(m)}] {m.text}" for m in step.messages if m.from_kind != "person")
+    others = " ".join(f"[from {sender(m)}] {m.text}" for m in step.messages if not of_people(m))
     texts = [f"- mail: {_short(others, 160)}"] if others else []
     if step.said:
         texts.append(f"- you said: {_short(step.said, 160)}")

@@ -28,6 +28,7 @@ from engine.domain.gates import (
     load_choices,
 )
 from engine.domain.state import About
+from engine.domain.text import foreign_name
 from engine.errors import NotFound, WrongState
 from engine.events import EndBasis, GateClosed
 from engine.handlers.decisions import gate_subject, record
@@ -69,13 +70,27 @@ class _Answered:
     basis: GateBasis
     now: float
     by: str = ""
+    by_name: str = ""
+
+    @property
+    def who(self) -> str:
+        """Return who answered, for agents: where people disagree, it decides whose words count."""
+        return foreign_name(self.by_name) or "The people"
 
     def send(self, agent_id: int, text: str, about: About = "answer") -> tuple[Wake, ...]:
         """Send an agent the result of the gate. Return the agent's wake-up."""
         key = f"gate{self.gate.id}.answer.{agent_id}"
         clear_refusal(self.connection, agent_id)
         add_system_message(
-            self.connection, self.task.id, agent_id, text, key, self.now, priority=0, about=(about, None)
+            self.connection,
+            self.task.id,
+            agent_id,
+            text,
+            key,
+            self.now,
+            priority=0,
+            about=(about, None),
+            name=self.by_name,
         )
         return (Wake(agent_id, self.task.id, 0),)
 
@@ -103,7 +118,7 @@ def answer_gate(connection: Connection, command: AnswerGate, now: float) -> Hand
         )
     choices = load_choices(loads(gate.choices_json))
     answer = check_answer(gate.kind, choices, command.choice_id, command.text, command.limits)
-    return _close(connection, gate, answer, "person", command.by, now)
+    return _close(connection, gate, answer, "person", (command.by, command.by_name), now)
 
 
 def close_unanswered(connection: Connection, gate: AnyRow, default: GateDefault, now: float) -> HandlerResult:
@@ -116,15 +131,16 @@ def close_unanswered(connection: Connection, gate: AnyRow, default: GateDefault,
     chosen = next((each for each in choices if each.effect == default), choices[-1] if choices else None)
     answer = Answer(None if default == "decide" else chosen, "", None)
     subject = gate_subject(connection, gate.id)
-    done = _close(connection, gate, answer, "timeout", "", now)
+    done = _close(connection, gate, answer, "timeout", ("", ""), now)
     content = {**subject.answered(answer.choice.id if answer.choice else None), "basis": "timeout"}
     record(connection, "AnswerGate", "", subject, (gate.task_id, gate.id), content, now)
     return done
 
 
 def _close(
-    connection: Connection, gate: AnyRow, answer: Answer, basis: GateBasis, by: str, now: float
+    connection: Connection, gate: AnyRow, answer: Answer, basis: GateBasis, who: tuple[str, str], now: float
 ) -> HandlerResult:
+    by, by_name = who
     chosen = answer.choice.id if answer.choice else None
     limits = dumps(asdict(answer.limits)) if answer.limits else None
     taken = connection.execute(
@@ -138,11 +154,12 @@ def _close(
         )
     add_words(connection, gate.task_id, answer.text, now)
     closed = GateClosed(
-        gate.task_id, gate.group_id, gate.id, basis, by, answer.choice, answer.text, answer.limits
+        gate.task_id, gate.group_id, gate.id, basis, by, answer.choice, answer.text, answer.limits, by_name
     )
     append_events(connection, [(f"gate{gate.id}.closed", closed)], now)
     end_waiting(connection, gate.task_id, now)
-    answered = _Answered(connection, gate, get_task(connection, gate.task_id), answer, basis, now, by)
+    task = get_task(connection, gate.task_id)
+    answered = _Answered(connection, gate, task, answer, basis, now, by, by_name)
     answered.set_task(progress_at=now, quiet_rounds=0)
     wakes = _act_of(answer, basis)(answered)
     if get_task(connection, gate.task_id).state == "paused":
@@ -163,7 +180,7 @@ def _approve(at: _Answered) -> tuple[Wake, ...]:
     at.set_task(plan_state="approved")
     if at.answer.limits:
         lower_caps(at.connection, at.task, at.answer.limits)
-    who = "The people approved your plan." if at.by_person else "Nobody answered in time: work by your plan."
+    who = f"{at.who} approved your plan." if at.by_person else "Nobody answered in time: work by your plan."
     caps = _in_numbers(at.answer.limits or Limits())
     within = f" Within these caps: {caps}." if caps else ""
     return at.send(at.gate.agent_id or at.task.boss_id, _with_note(f"{who} Continue.{within}", at))
@@ -231,7 +248,7 @@ def _apply_text(at: _Answered) -> tuple[Wake, ...]:
         # Free text changes the plan, so the changed plan is shown again before many agents are recruited.
         at.set_task(plan_state="none", plan_agents=0)
         text = (
-            f"The people answered your plan: {at.answer.text}\nChange the plan by that. If it still needs "
+            f"{at.who} answered your plan: {at.answer.text}\nChange the plan by that. If it still needs "
             "more than a handful of agents, call propose_plan with the changed one; if not, continue."
         )
         return at.send(at.gate.agent_id or at.task.boss_id, text)
@@ -270,8 +287,7 @@ def _refuse_call(at: _Answered) -> tuple[Wake, ...]:
     refused = OUTSIDE_CALLS.update().where(OUTSIDE_CALLS.c.id == call.id)
     at.connection.execute(refused.values(state="refused", told=True, ended_at=at.now))
     says = f" They say: {at.answer.text}" if at.answer.text else ""
-    who = "The people refused" if at.basis == "person" else "Nobody agreed in time to"
-    text = f"{who} your call {call.id} of {call.name}. It was not made.{says}"
+    text = f"{at.who} refused your call {call.id} of {call.name}. It was not made.{says}"
     if not at.by_person:
         text = f"Nobody allowed your call {call.id} of {call.name} in time. It was not made."
     return at.send(call.agent_id, text)
@@ -281,7 +297,7 @@ def _pass_on(at: _Answered, answer: str) -> tuple[Wake, ...]:
     to = at.task.boss_id if at.gate.kind == "audit" else at.gate.agent_id or at.task.boss_id
     question = f'"{at.gate.question[:300]}"'
     if at.by_person:
-        return at.send(to, f"A person answers your question {question}: {answer}")
+        return at.send(to, f"{at.who} answered your question {question}: {answer}")
     return at.send(to, f"Nobody answered your question {question} in time: {answer}")
 
 
@@ -390,14 +406,12 @@ def _dismiss(at: _Answered) -> tuple[Wake, ...]:
 
 def _allow_packages(at: _Answered) -> tuple[Wake, ...]:
     names = ", ".join(asked_in(at.connection, at.gate.id))
-    return _notify_asker(
-        at, f"The people allowed the packages {names}. Call install_packages for them again."
-    )
+    return _notify_asker(at, f"{at.who} allowed the packages {names}. Call install_packages for them again.")
 
 
 def _refuse_packages(at: _Answered) -> tuple[Wake, ...]:
     names = ", ".join(asked_in(at.connection, at.gate.id))
-    who = "The people refused" if at.basis == "person" else "Nobody allowed in time"
+    who = f"{at.who} refused" if at.by_person else "Nobody allowed in time"
     return _notify_asker(at, _with_note(f"{who} the packages {names}. Do without.", at))
 
 
@@ -410,7 +424,7 @@ def _allow_action(at: _Answered) -> tuple[Wake, ...]:
             "This action is not waiting any more.", "Write to the agent if something should change."
         )
     text = (
-        f"The people agreed that you {row.action}, once and exactly so: {row.arguments_json}\nMake the same "
+        f"{at.who} agreed that you {row.action}, once and exactly so: {row.arguments_json}\nMake the same "
         "call again now; with other arguments or files they are asked again."
     )
     return _notify_asker(at, text)
@@ -419,7 +433,7 @@ def _allow_action(at: _Answered) -> tuple[Wake, ...]:
 def _refuse_action(at: _Answered) -> tuple[Wake, ...]:
     asked = sa.select(ACTION_REQUESTS.c.action).where(ACTION_REQUESTS.c.gate_id == at.gate.id)
     action = at.connection.execute(asked).scalar() or "do this"
-    who = "The people refused that" if at.basis == "person" else "Nobody agreed in time that"
+    who = f"{at.who} refused that" if at.by_person else "Nobody agreed in time that"
     return _notify_asker(at, _with_note(f"{who} you {action} as you asked. Do without it.", at))
 
 

@@ -88,7 +88,7 @@ def end_task(
         ending.deliverables,
         ending.verified,
         ending.basis,
-        unheeded(open_messages(connection, task_id)),
+        unheeded(connection, task_id),
         ending.missing,
         runs=runs,
         sources=_sources(connection, task_id),

@@ -16,10 +16,16 @@ from engine.domain.gates import SAID
 from engine.domain.speech import acts
 from engine.events import GateClosed, Unheeded
 from engine.store.core import AGENTS, BUDGETS, EVENTS, GATES, MESSAGES, STEPS, AnyRow, loads, new_id
+from engine.store.messages import SYSTEM
 from engine.store.transcript import past_calls
 
-OF_SPENDING = frozenset({"raise_half", "raise_month", "wait_month"})
-"""Choices that say nothing about the work."""
+OF_MEANS = frozenset(
+    {"raise_half", "raise_month", "wait_month", "allow_call", "allow_tool", "allow_packages", "allow_action"}
+)
+"""Choices that allow the means, and say nothing about the work."""
+
+NOBODY = "a person"
+"""Who answered a question, where no name came with the answer."""
 
 TAKEN_BACK = -1
 """Value of `consumed_step` for a message that was forwarded to another agent or withdrawn by its author."""
@@ -45,8 +51,8 @@ _not_taken_back = sa.or_(MESSAGES.c.consumed_step.is_(None), MESSAGES.c.consumed
 
 @dataclass(frozen=True, slots=True)
 class OpenMessage:
-    """A person's message or gate answer to one agent. `read`: in the agent's current turn; `stranded`: the
-    agent cannot run and so will not act on it."""
+    """A person's message or gate answer to one agent. `read`: in the agent's current turn, `turn`;
+    `stranded`: the agent cannot run and so will not act on it."""
 
     id: int
     by: str
@@ -54,6 +60,7 @@ class OpenMessage:
     to: str
     text: str
     read: bool
+    turn: int
     stranded: bool
 
     @property
@@ -102,6 +109,7 @@ def _messages(connection: Connection, task_id: int, where: sa.ColumnElement[bool
             MESSAGES.c.from_name,
             MESSAGES.c.text,
             MESSAGES.c.consumed_step,
+            AGENTS.c.turn,
             AGENTS.c.id.label("to_id"),
             AGENTS.c.name,
             AGENTS.c.status,
@@ -119,18 +127,31 @@ def _messages(connection: Connection, task_id: int, where: sa.ColumnElement[bool
 def _as_open_message(row: AnyRow) -> OpenMessage:
     return OpenMessage(
         id=row.id,
-        by=row.from_name if row.from_kind == "person" else "a person",
+        by=NOBODY if row.from_kind == "system" and row.from_name == SYSTEM else row.from_name,
         to_id=row.to_id,
         to=row.name,
         text=row.text,
         read=row.consumed_step is not None,
+        turn=row.turn,
         stranded=row.status != "active" or bool(row.refused) or bool(row.frozen),
     )
 
 
-def unheeded(words: Sequence[OpenMessage]) -> tuple[Unheeded, ...]:
-    """Convert messages to the form that the event of the task's end contains."""
-    return tuple(Unheeded(each.by, each.to, each.text) for each in words)
+def unheeded(connection: Connection, task_id: int) -> tuple[Unheeded, ...]:
+    """Return what people said that no step has answered or acted on, as the event of the task's end has it.
+
+    Of what was read in an open turn, only what came after the last step of that turn that acted.
+    """
+    words = open_messages(connection, task_id)
+    readers = {each.to_id: each.turn for each in words if each.read}
+    silent = {
+        each.id
+        for agent_id, turn in readers.items()
+        for each in read_in_silence(connection, task_id, agent_id, turn)
+    }
+    return tuple(
+        Unheeded(each.by, each.to, each.text) for each in words if not each.read or each.id in silent
+    )
 
 
 def forward_messages(
@@ -208,7 +229,7 @@ def said_in(connection: Connection, task_id: int) -> tuple[Said, ...]:
 
 
 def _answers(connection: Connection, task_id: int) -> list[tuple[float, Said]]:
-    """Return time and text of each answer of a person to a gate, except that more may be used."""
+    """Return time and text of each answer of a person to a gate, except those that only allow the means."""
     gates = sa.select(GATES).where(GATES.c.task_id == task_id, GATES.c.basis == "person")
     asked = {row.id: row for row in connection.execute(gates)}
     closed = sa.select(EVENTS.c.at, EVENTS.c.payload_json).where(
@@ -216,9 +237,10 @@ def _answers(connection: Connection, task_id: int) -> list[tuple[float, Said]]:
     )
     seen = [(row.at, loads(row.payload_json)) for row in connection.execute(closed)] if asked else []
     return [
-        (at, Said("a person", _answer(asked[body["gate_id"]], body)))
+        (at, Said(body.get("by_name") or NOBODY, _answer(asked[body["gate_id"]], body)))
         for at, body in seen
-        if body["gate_id"] in asked and (body.get("choice") or {}).get("id") not in OF_SPENDING
+        if body["gate_id"] in asked
+        and (body.get("text") or (body.get("choice") or {}).get("id") not in OF_MEANS)
     ]
 
 
@@ -227,4 +249,5 @@ def _answer(gate: AnyRow, closed: Mapping[str, Any]) -> str:
     chosen = choice.get("text") or SAID.get(choice.get("effect", ""), choice.get("id", ""))
     answer = (chosen, closed.get("text", ""))
     words = "\n".join(part for part in answer if part)
-    return f"{gate.name or 'The engine'} asked: {gate.question}\nThe answer:\n{words}"
+    what = " for Python packages" if gate.kind == "packages" else ""
+    return f"{gate.name or 'The engine'} asked{what}: {gate.question}\nThe answer:\n{words}"

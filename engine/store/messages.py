@@ -18,6 +18,9 @@ from engine.store.core import (
 )
 from engine.store.prepared import FetchedRow, Prepared
 
+SYSTEM = "system"
+"""The name at a message of the engine that tells nobody's answer."""
+
 _NEEDS_ANSWER = sa.and_(MESSAGES.c.wakes, MESSAGES.c.about != "told")
 
 
@@ -181,8 +184,12 @@ def add_system_message(
     priority: int = 3,
     wakes: bool = True,
     about: tuple[About, int | None] = ("", None),
+    name: str = "",
 ) -> None:
-    """Insert a message of the engine into an agent's inbox, unless one with this key exists."""
+    """Insert a message of the engine into an agent's inbox, unless one with this key exists.
+
+    `name`: the person whose answer it tells.
+    """
     if connection.execute(sa.select(MESSAGES.c.id).where(MESSAGES.c.key == key)).first():
         return
     connection.execute(
@@ -191,7 +198,7 @@ def add_system_message(
             "task_id": task_id,
             "to_agent": to,
             "from_kind": "system",
-            "from_name": "system",
+            "from_name": name or SYSTEM,
             "text": text,
             "key": key,
             "wakes": wakes,

@@ -27,7 +27,7 @@ class Listener:
         await self.go.wait()
         last = request.messages[-1].content
         self.prompts.append("\n".join(m.content for m in request.messages))
-        if "A person answers your question" in last:
+        if "answered your question" in last:
             return say("Understood: " + last.rsplit(": ", 1)[-1].splitlines()[0])
         if "please ask" in last and request.messages[-1].role == "user":
             return call(("ask_human", {"question": "Which wood?", "options": ["Oak", "Ash"]}))

@@ -488,7 +488,7 @@ class RepliesCog(commands.Cog):
         task = await self.parts.engine.look.task(gate.task_id)
         message = await self._with_member(message)
         await self._demand(message, task, Right.APPROVE)
-        person = person_of(message.author)  # type: ignore[arg-type]  # `_demand` let only members through
+        person = await self._titled(message, task)
         given = answer_in_words(gate, words, person.key)
         for right in gate_rights(answerable(gate, given.choice_id)):
             await self._demand(message, task, right)

@@ -102,7 +102,8 @@ def _closed(body: e.GateClosed) -> str | None:
     if body.basis == "timeout":
         return "💬 No answer in time"
     answer = answer_text(body.choice, body.text, body.limits)
-    return f"💬 Answered: {plain(answer, 90)}" if body.basis == "person" else None
+    who = f" by {plain(body.by_name, 60)}" if body.by_name else ""
+    return f"💬 Answered{who}: {plain(answer, 90)}" if body.basis == "person" else None
 
 
 def _cap(body: e.CapReached) -> str:

@@ -31,7 +31,7 @@ def boss(view: View) -> ChatAnswer:
             ("write_file", {"path": path, "content": "x\n"}),
             ("finish", {"report": "repaired", "deliverables": [path]}),
         )
-    if "A person answers" in view.last:
+    if "answered your question" in view.last:
         return call(("finish", {"report": "tried again"}))
     return say("Waiting.") if view.did("finish") else call(("finish", {"report": "first"}))
 

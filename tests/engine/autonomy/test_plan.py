@@ -225,7 +225,7 @@ async def test_outgrowing_the_plan_is_asked_about_once(stage: Stage, attended: b
     """A plan of ten that becomes nineteen: people are asked, an unattended task goes on."""
 
     def grows(view: View) -> ChatAnswer:
-        if "A person answers" in view.last or (not attended and view.steps > 60):
+        if "answered your question" in view.last or (not attended and view.steps > 60):
             return call(("finish", {"report": "grown"}))
         if not view.did("propose_plan"):
             return call(("propose_plan", PLAN | {"agents": 10}))

@@ -36,7 +36,7 @@ async def test_a_standstill_that_nudges_cannot_end_is_put_to_the_people(stage: S
     """After the set number of nudges a gate is raised, and its answer sets the boss going."""
 
     def stubborn(view: View) -> ChatAnswer:
-        if "A person answers" in view.last:
+        if "answered your question" in view.last:
             return call(("finish", {"report": "nothing was needed"}))
         return say("Hm.")
 
@@ -302,7 +302,7 @@ async def test_recruiting_without_assigning_is_nudged_and_then_asked_about(stage
         if not view.did("recruit"):
             members = [{"name": f"Idle {n}", "role": "w", "instructions": "w"} for n in range(5)]
             return call(("recruit", {"members": members}))
-        if "A person answers" in view.last:
+        if "answered your question" in view.last:
             return call(("finish", {"report": "done alone"}))
         return call(("search_files", {"pattern": f"x{view.steps}"}))
 
