@@ -17,6 +17,7 @@ from engine.errors import Invalid, Refusal
 _KINDS = {1: "commit", 2: "tree", 3: "blob", 4: "tag"}
 _OFFSET_DELTA, _REFERENCE_DELTA = 6, 7
 _FEED = 65536
+_OVERHEAD = 512  # bytes of memory that an object takes besides its content
 _DAMAGED = Refusal("The bundle is damaged.", "Make it again with `git bundle create file.bundle --all`.")
 _TOO_LARGE = Refusal(
     "The bundle's history is too large to read here.", "Send a zip of the newest files instead."
@@ -38,7 +39,8 @@ class _Reading:
     at: int = 12
     by_offset: dict[int, GitObject] = field(default_factory=dict)
     by_id: dict[str, GitObject] = field(default_factory=dict)
-    waiting: list[tuple[int, str, bytes]] = field(default_factory=list)
+    waiting: dict[str, list[tuple[int, bytes]]] = field(default_factory=dict)
+    """By the id of the object that they change, which has not come yet: (where it stands, delta)."""
 
 
 def read_pack(data: bytes, budget: int) -> dict[str, GitObject]:
@@ -70,13 +72,15 @@ def _read_entry(reading: _Reading) -> None:
     if kind == _OFFSET_DELTA:
         base = reading.by_offset.get(start - _read_offset(reading))
         delta = _inflate(reading, size)
+        _spend(reading, size)
         if base is None:
             raise ValueError("a delta without a base")
         _keep(reading, start, base.kind, _apply(base.data, delta, reading.budget))
     elif kind == _REFERENCE_DELTA:
         wanted = reading.data[reading.at : reading.at + 20].hex()
         reading.at += 20
-        reading.waiting.append((start, wanted, _inflate(reading, size)))
+        reading.waiting.setdefault(wanted, []).append((start, _inflate(reading, size)))
+        _spend(reading, size)
     elif kind in _KINDS:
         _keep(reading, start, _KINDS[kind], _inflate(reading, size))
     else:
@@ -84,25 +88,32 @@ def _read_entry(reading: _Reading) -> None:
 
 
 def _settle_waiting(reading: _Reading) -> None:
-    while reading.waiting:
-        ready = [entry for entry in reading.waiting if entry[1] in reading.by_id]
-        if not ready:
-            raise Invalid(
-                "The bundle builds on commits it does not hold.", "Make one with the whole history (--all)."
-            )
-        reading.waiting = [entry for entry in reading.waiting if entry[1] not in reading.by_id]
-        for start, wanted, delta in ready:
-            base = reading.by_id[wanted]
-            _keep(reading, start, base.kind, _apply(base.data, delta, reading.budget))
+    ready = [name for name in reading.waiting if name in reading.by_id]
+    while ready:
+        name = ready.pop()
+        base = reading.by_id[name]
+        for start, delta in reading.waiting.pop(name, ()):
+            made = _keep(reading, start, base.kind, _apply(base.data, delta, reading.budget))
+            if made in reading.waiting:
+                ready.append(made)
+    if reading.waiting:
+        raise Invalid(
+            "The bundle builds on commits it does not hold.", "Make one with the whole history (--all)."
+        )
 
 
-def _keep(reading: _Reading, start: int, kind: str, data: bytes) -> None:
-    reading.budget -= len(data)
+def _spend(reading: _Reading, size: int) -> None:
+    reading.budget -= size
     if reading.budget < 0:
         raise Invalid(_TOO_LARGE.reason, _TOO_LARGE.next_step)
+
+
+def _keep(reading: _Reading, start: int, kind: str, data: bytes) -> str:
+    _spend(reading, len(data) + _OVERHEAD)
     framed = b"%s %d\0" % (kind.encode(), len(data))
     name = hashlib.sha1(framed + data, usedforsecurity=False).hexdigest()
     reading.by_offset[start] = reading.by_id[name] = GitObject(kind, data)
+    return name
 
 
 def _read_header(reading: _Reading) -> tuple[int, int]:
@@ -135,8 +146,9 @@ def _inflate(reading: _Reading, size: int) -> bytes:
     if size > reading.budget:
         raise Invalid(_TOO_LARGE.reason, _TOO_LARGE.next_step)
     engine, parts, made = zlib.decompressobj(), [], 0
+    feed = min(_FEED, size + 64)  # what is left of a piece is copied: small objects take small pieces
     while not engine.eof:
-        piece = reading.data[reading.at : reading.at + _FEED]
+        piece = reading.data[reading.at : reading.at + feed]
         if not piece:
             raise ValueError("the pack ends inside an object")
         part = engine.decompress(piece, size - made + 1)

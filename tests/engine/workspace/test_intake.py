@@ -10,6 +10,7 @@ import struct
 import tracemalloc
 import zipfile
 import zlib
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from hypothesis import strategies as st
 from engine.errors import Invalid
 from engine.ports import Revision
 from engine.workspace import GitWorkspace, WorkspaceLimits, read_bundle, read_zip
+from engine.workspace.pack import read_pack
 from tests.engine.workspace.conftest import Git
 
 LIMITS = WorkspaceLimits(file_bytes=100_000, total_bytes=400_000, files=50, path_depth=8)
@@ -249,12 +251,14 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 def _packed(objects: list[tuple[int, bytes]]) -> bytes:
     body = b"PACK" + struct.pack(">II", 2, len(objects))
     for kind, content in objects:
-        size, first = len(content) >> 4, kind << 4 | len(content) & 15
+        base = content[:20] if kind == 7 else b""
+        length = len(content) - len(base)
+        size, first = length >> 4, kind << 4 | length & 15
         header = bytearray([first | (0x80 if size else 0)])
         while size:
             header.append(size & 0x7F | (0x80 if size >> 7 else 0))
             size >>= 7
-        body += bytes(header) + zlib.compress(content)
+        body += bytes(header) + base + zlib.compress(content[len(base) :])
     return body + hashlib.sha1(body).digest()
 
 
@@ -286,6 +290,39 @@ def test_an_object_that_unpacks_too_large_is_refused() -> None:
         read_bundle(data, LIMITS)
     assert tracemalloc.get_traced_memory()[1] < 5_000_000
     tracemalloc.stop()
+
+
+def _delta(base: bytes, made: bytes) -> bytes:
+    """A delta that adds all of `made`, of up to 127 bytes."""
+    return bytes([len(base), len(made), len(made)]) + made
+
+
+def test_deltas_count_towards_the_budget() -> None:
+    """They wait in memory for what they change: fifty small ones could hold a hundred times the limit."""
+    waiting = [(7, b"\0" * 20 + bytes(700_000)) for _ in range(50)]
+    data = b"# v2 git bundle\n" + b"a" * 40 + b" HEAD\n\n" + _packed(waiting)
+    assert len(data) < 100_000
+    tracemalloc.start()
+    with pytest.raises(Invalid, match="too large"):
+        read_bundle(data, LIMITS)
+    assert tracemalloc.get_traced_memory()[1] < 5_000_000
+    tracemalloc.stop()
+
+
+def test_objects_count_towards_the_budget_however_small() -> None:
+    """A million empty ones take memory too."""
+    data = b"# v2 git bundle\n" + b"a" * 40 + b" HEAD\n\n" + _packed([(3, b"")] * 20_000)
+    with pytest.raises(Invalid, match="too large"):
+        read_bundle(data, LIMITS)
+
+
+def test_a_chain_of_deltas_is_read_in_a_time_that_grows_with_it() -> None:
+    """Each changes the one after it in the pack, so that none is ready before the last."""
+    texts = [f"{number:05}".encode() for number in range(20_000)]
+    chain = [(3, texts[0])]
+    for before, made in pairwise(texts):
+        chain.append((7, _id("blob", before) + _delta(before, made)))
+    assert len(read_pack(_packed(chain[::-1]), budget=100_000_000)) == len(texts)
 
 
 @pytest.mark.parametrize("data", [b"", b"hello", b"# v2 git bundle\n\n", b"# v9 git bundle\n\nPACK"])
