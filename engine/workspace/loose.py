@@ -10,6 +10,7 @@ import ctypes
 import hashlib
 import os
 import zlib
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 from uuid import uuid4
@@ -19,17 +20,73 @@ _FAST = 1
 
 
 def write_loose(objects: Path, kind: Kind, data: bytes, durable: bool) -> str:
-    """Write an object below `objects` unless it exists; return its id.
+    """Write an object below `objects` unless it is there whole; return its id.
 
     With `durable`, file and folder entry are on disk when this returns. Safe from many threads and processes:
-    the file appears complete under its name or not at all.
+    the file appears complete under its name or not at all. A power failure may leave an object that nobody
+    waited for empty or cut: it is written again.
     """
     framed = _framed(kind, data)
     name = hashlib.sha1(framed, usedforsecurity=False).hexdigest()
     target = objects / name[:2] / name[2:]
-    if not target.exists():
+    if not _is_whole(target, framed):
         _place(target, zlib.compress(framed, _FAST), durable)
+    elif durable:
+        _sync(target)
     return name
+
+
+def _is_whole(target: Path, framed: bytes) -> bool:
+    try:
+        return _unpacked(target) == framed
+    except Damaged:
+        return False
+
+
+class Damaged(Exception):
+    """A loose object is not what its name says: a power failure or the disk damaged it."""
+
+
+def is_damaged(objects: Path, name: str) -> bool:
+    """Return True if there is a loose object of the name and it is damaged.
+
+    libgit2 1.9 reads an object that ends in the middle of its compressed data for ever, with the interpreter
+    lock held, so what may be damaged is looked at here first.
+    """
+    try:
+        _read(objects, name)
+    except Damaged:
+        return True
+    return False
+
+
+def read_blob(objects: Path, name: str) -> bytes | None:
+    """Return the bytes of a loose blob, None where no loose blob has the name. Raises Damaged."""
+    head, _, content = (_read(objects, name) or b"").partition(b"\0")
+    return content if head.startswith(b"blob ") else None
+
+
+def _read(objects: Path, name: str) -> bytes | None:
+    framed = _unpacked(objects / name[:2] / name[2:])
+    if framed is not None and hashlib.sha1(framed, usedforsecurity=False).hexdigest() != name:
+        raise Damaged
+    return framed
+
+
+def _unpacked(place: Path) -> bytes | None:
+    try:
+        return zlib.decompress(place.read_bytes())
+    except FileNotFoundError:
+        return None
+    except zlib.error as error:
+        raise Damaged from error
+
+
+def _sync(target: Path) -> None:
+    """Flush what another writer placed and may not have flushed yet."""
+    with suppress(FileNotFoundError):  # it has moved into a pack, which is on disk
+        sync_file(target)
+        sync_folder(target.parent)
 
 
 def loose_ids(objects: Path) -> list[str]:

@@ -17,7 +17,10 @@ from engine.errors import Invalid, NotFound
 from engine.ports import BlameLine, Merge, Revision
 from engine.workspace.blame import Hunk, reattribute, split_lines
 from engine.workspace.loose import (
+    Damaged,
+    is_damaged,
     loose_ids,
+    read_blob,
     remove_loose,
     sync_file,
     sync_file_system,
@@ -111,8 +114,17 @@ class TaskRepository:
 
     def get(self, blob: str) -> bytes:
         """Return the bytes of a blob. Raises NotFound."""
+        known = len(blob) == 40 and _is_hex(blob)
+        try:
+            content = read_blob(self.objects, blob) if known else None
+        except Damaged as error:
+            raise NotFound(
+                f"The content {blob!r} is damaged on the disk.", "Write the file again, or restore a backup."
+            ) from error
+        if content is not None:
+            return content
         with self._reading:
-            found = self._repo.get(blob) if len(blob) == 40 and _is_hex(blob) else None
+            found = self._repo.get(blob) if known else None
             if not isinstance(found, pygit2.Blob):
                 raise NotFound(f"No content {blob!r} is stored.", "List the files to see which exist.")
             return bytes(found.data)
@@ -305,9 +317,11 @@ class TaskRepository:
             self._loose = 0
             repo = self.handle()
             packs = sorted((self.objects / "pack").glob("*.pack"))
-            loose = loose_ids(self.objects)
+            damaged = {oid for oid in loose_ids(self.objects) if is_damaged(self.objects, oid)}
+            loose = [oid for oid in loose_ids(self.objects) if oid not in damaged]
             merge_all = len(packs) >= MAX_PACKS
-            fresh = _write_pack(repo, [str(oid) for oid in repo.odb] if merge_all else loose)
+            every = [oid for oid in map(str, repo.odb) if oid not in damaged] if merge_all else loose
+            fresh = _write_pack(repo, every)
             for stem in fresh:
                 sync_file(self.objects / "pack" / f"{stem}.pack")
                 sync_file(self.objects / "pack" / f"{stem}.idx")

@@ -13,7 +13,7 @@ from typing import cast
 
 import pygit2
 
-from engine.workspace.loose import loose_ids, remove_loose, sync_file_system, sync_folder
+from engine.workspace.loose import is_damaged, loose_ids, remove_loose, sync_file_system, sync_folder
 from engine.workspace.message import parse_trailers
 
 BRANCH = "refs/heads/main"
@@ -48,9 +48,10 @@ def heal(repo: pygit2.Repository, path: Path) -> None:
     """
     good = settled(path)
     try:
-        _check_since(repo, good)
+        _check_since(repo, path / "objects", good)
     except _BROKEN:
-        remove_loose(path / "objects", [oid for oid in loose_ids(path / "objects") if not _sound(repo, oid)])
+        objects = path / "objects"
+        remove_loose(objects, [oid for oid in loose_ids(objects) if is_damaged(objects, oid)])
         branch = path / BRANCH
         if good is None:
             branch.unlink(missing_ok=True)
@@ -58,27 +59,27 @@ def heal(repo: pygit2.Repository, path: Path) -> None:
             branch.write_text(good + "\n")
 
 
-def _check_since(repo: pygit2.Repository, good: str | None) -> None:
+def _check_since(repo: pygit2.Repository, objects: Path, good: str | None) -> None:
     reference = repo.references.get(BRANCH)
     tip = str(reference.target) if reference else None
     while tip is not None and tip != good:
+        _demand_whole(objects, tip)
         commit = cast("pygit2.Commit", repo[tip])
-        _check_folders(commit)
+        _check_folders(commit, objects)
         tip = str(commit.parent_ids[0]) if commit.parent_ids else None
 
 
-def _check_folders(commit: pygit2.Commit) -> None:
+def _check_folders(commit: pygit2.Commit, objects: Path) -> None:
     """Read the trees that this commit wrote: those on the path to its file."""
+    _demand_whole(objects, str(commit.tree_id))
     tree: pygit2.Object = commit.tree
     for name in parse_trailers(commit.message)["Path"].split("/")[:-1]:
         if not isinstance(tree, pygit2.Tree) or name not in tree:
             return
+        _demand_whole(objects, str(tree[name].id))
         tree = tree[name]
 
 
-def _sound(repo: pygit2.Repository, oid: str) -> bool:
-    try:
-        repo.odb.read(pygit2.Oid(hex=oid))
-    except _BROKEN:
-        return False
-    return True
+def _demand_whole(objects: Path, oid: str) -> None:
+    if is_damaged(objects, oid):
+        raise ValueError(f"object {oid} is damaged")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import threading
+import zlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from engine.errors import Invalid, NotFound
 from engine.ports import Revision
 from engine.workspace import GitWorkspace
 from engine.workspace.loose import loose_ids
-from engine.workspace.repository import TaskRepository
+from engine.workspace.repository import MAX_PACKS, TaskRepository
 from tests.engine.workspace.conftest import Git
 
 TASK = 7
@@ -39,6 +40,52 @@ async def test_what_was_put_comes_back(workspace: GitWorkspace) -> None:
     blob = await workspace.put(TASK, content)
     assert await workspace.put(TASK, content) == blob
     assert await workspace.get(TASK, blob) == content
+
+
+TORN = [b"", b"x\x01cut", b"no zlib at all", zlib.compress(b"tree 3\0abc"), zlib.compress(bytes(99))[:-7]]
+"""What a power failure or a bad disk may leave of an object. libgit2 reads some of it for ever."""
+
+
+def tear(workspace: GitWorkspace, oid: str, left: bytes) -> None:
+    """Leave only that of a loose object."""
+    place = repository(workspace) / "objects" / oid[:2] / oid[2:]
+    place.chmod(0o644)
+    place.write_bytes(left)
+
+
+@pytest.mark.parametrize("left", TORN)
+async def test_damaged_content_is_an_error_and_stops_nothing_else(
+    workspace: GitWorkspace, git: Git, left: bytes
+) -> None:
+    """It is named, not read for ever with the interpreter's lock held; others are packed and recorded."""
+    await write(workspace, 1, "a", "whole")
+    blob = await workspace.put(TASK, b"damaged")
+    tear(workspace, blob, left)
+    with pytest.raises(NotFound, match="damaged"):
+        await workspace.get(TASK, blob)
+    with pytest.raises(NotFound, match="damaged"):
+        await workspace.merge(TASK, None, await workspace.put(TASK, b"other"), blob)
+    repo = workspace._opened(TASK)
+    for _ in range(MAX_PACKS + 2):
+        await asyncio.to_thread(repo.pack)
+        await workspace.put(TASK, str(_).encode())
+    await write(workspace, 2, "b", "later")
+    assert git("--git-dir", repository(workspace), "show", "main:a") == "whole"
+    assert await workspace.put(TASK, b"damaged") == blob and await workspace.get(TASK, blob) == b"damaged"
+
+
+@pytest.mark.parametrize("left", TORN)
+async def test_content_that_a_power_failure_tore_is_stored_again(
+    workspace: GitWorkspace, left: bytes
+) -> None:
+    """An object that nobody had waited for may be empty or cut; it is not taken for the file."""
+    contents = [b"first", b"second"]
+    blobs = await workspace.put_many(TASK, contents)
+    for blob in blobs:
+        tear(workspace, blob, left)
+    assert await workspace.put(TASK, contents[0]) == blobs[0]
+    assert await workspace.put_many(TASK, contents[1:]) == blobs[1:]
+    assert [await workspace.get(TASK, blob) for blob in blobs] == contents
 
 
 @pytest.mark.parametrize("blob", ["", "0" * 40, "../../etc/passwd", "zz" * 20, "a" * 39])
@@ -302,7 +349,10 @@ async def at_rest(workspace: GitWorkspace) -> None:
         await asyncio.wait(workspace._care.values())
 
 
-async def test_a_power_cut_takes_only_what_can_be_recorded_again(workspace: GitWorkspace, git: Git) -> None:
+@pytest.mark.parametrize("left", TORN)
+async def test_a_power_cut_takes_only_what_can_be_recorded_again(
+    workspace: GitWorkspace, git: Git, left: bytes
+) -> None:
     """Commits whose objects never reached the disk are dropped on opening, and recording repairs that."""
     revisions = [await write(workspace, id, f"d{id % 2}/f", f"{id}") for id in range(1, 6)]
     await at_rest(workspace)
@@ -315,8 +365,7 @@ async def test_a_power_cut_takes_only_what_can_be_recorded_again(workspace: GitW
         repo.record(revisions)
     kept = {revision.blob for revision in revisions}
     for oid in set(loose_ids(repo.objects)) - settled - kept:
-        (repo.objects / oid[:2] / oid[2:]).chmod(0o644)
-        (repo.objects / oid[:2] / oid[2:]).write_bytes(b"")
+        tear(workspace, oid, left)
     after = GitWorkspace(workspace.root)
     assert await after.recorded(TASK) == 5
     await after.record(TASK, revisions)
