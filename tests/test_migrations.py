@@ -63,18 +63,19 @@ def downgrade(url: str, revision: str) -> None:
     engine.dispose()
 
 
+HEAD = "head"  # sorts after every number
 _KEPT: dict[str, bytes] = {}
 
 
-def older_database(folder: Path, revision: str) -> str:
-    """Return the URL of a new database of an older version; each version is made once."""
+def older_database(folder: Path, revision: str = HEAD) -> str:
+    """Return the URL of a new database of an older version; each is made once, of the next newer one there is."""
     path = folder / "old.db"
     url = f"sqlite:///{path}"
-    if "head" not in _KEPT:
+    if HEAD not in _KEPT:
         upgrade(url)
-        _KEPT["head"] = path.read_bytes()
+        _KEPT[HEAD] = path.read_bytes()
     if revision not in _KEPT:
-        path.write_bytes(_KEPT["head"])
+        path.write_bytes(_KEPT[min(kept for kept in _KEPT if kept > revision)])
         downgrade(url, revision)
         _KEPT[revision] = path.read_bytes()
     path.write_bytes(_KEPT[revision])
@@ -103,8 +104,7 @@ def test_a_start_with_nothing_to_migrate_loads_no_migrations(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """They take a fifth of a start; a database that is one revision behind is still brought up to date."""
-    url = f"sqlite:///{tmp_path / 'new.db'}"
-    upgrade(url)
+    url = older_database(tmp_path)
     asked: list[object] = []
     monkeypatch.setattr(migrations, "_migrate", asked.append)
     upgrade(url)
@@ -116,8 +116,7 @@ def test_a_start_with_nothing_to_migrate_loads_no_migrations(
 
 def test_a_database_from_the_future_is_refused_in_plain_words(tmp_path: Path) -> None:
     """An older checkout does not touch a newer database, and says what to do."""
-    url = f"sqlite:///{tmp_path / 'new.db'}"
-    upgrade(url)
+    url = older_database(tmp_path)
     engine = sync_engine(url)
     with engine.begin() as connection:
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
@@ -169,8 +168,7 @@ def test_tasks_cards_and_repeats_survive_the_one_reader(tmp_path: Path) -> None:
 
 def test_vectors_kept_before_signs_get_theirs(tmp_path: Path) -> None:
     """Lines remembered by an older version are found by meaning after the update."""
-    url = f"sqlite:///{tmp_path / 'old.db'}"
-    upgrade(url)
+    url = older_database(tmp_path)
     packed = pack([0.5, -1.0, 2.0])
     line = {"text": "Oak floats", "source": "Boss", "key": "k", "created_at": 1.0, "embedding": packed}
     engine = sync_engine(url)
@@ -466,8 +464,7 @@ def test_tasks_of_an_older_version_are_no_demonstrations(tmp_path: Path) -> None
 
 def test_packages_of_tasks_come_and_go(tmp_path: Path) -> None:
     """A database of an older version gets empty tables for them; a downgrade drops these and nothing else."""
-    url = f"sqlite:///{tmp_path / 'old.db'}"
-    upgrade(url)
+    url = older_database(tmp_path)
     engine = sync_engine(url)
     before = set(sa.inspect(engine).get_table_names())
     downgrade(url, "0024")
@@ -619,9 +616,7 @@ def test_messages_delivered_by_an_older_version_are_followed_no_more(tmp_path: P
 
 def test_messages_of_an_older_version_are_found_by_their_channel(tmp_path: Path) -> None:
     """Each gets the channel that its reference names."""
-    url = f"sqlite:///{tmp_path / 'old.db'}"
-    upgrade(url)
-    downgrade(url, "0041")
+    url = older_database(tmp_path, "0041")
     engine = sync_engine(url)
     with engine.begin() as connection:
         for ref in ("12:3", "1:23", "1239876543210987654:1"):
@@ -637,9 +632,7 @@ def test_messages_of_an_older_version_are_found_by_their_channel(tmp_path: Path)
 
 def test_words_handed_on_by_an_older_version_keep_whom_they_were_for(tmp_path: Path) -> None:
     """When their writer changes them; what people wrote themselves stays theirs, other rows as they were."""
-    url = f"sqlite:///{tmp_path / 'old.db'}"
-    upgrade(url)
-    downgrade(url, "0037")
+    url = older_database(tmp_path, "0037")
     engine = sync_engine(url)
     ann, bo = "(said to Ann, who has left)\n", "(said to Bo, who cannot act on it)\n"
     rows = {
@@ -692,7 +685,7 @@ def test_a_new_migration_is_made_beside_the_bots_own_database(tmp_path: Path) ->
     for name in ("Makefile", "alembic.ini"):
         shutil.copy(ROOT / name, tmp_path)
     for folder in ("alembic", "bot", "engine"):
-        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(ROOT / folder, tmp_path / folder)  # with what is compiled
     (tmp_path / ".venv").symlink_to(ROOT / ".venv")
     tables = tmp_path / "bot/storage/tables.py"
     before = tables.read_text()
