@@ -13,7 +13,9 @@ from contextlib import contextmanager, nullcontext, suppress
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from hypothesis import HealthCheck, settings
+from sqlalchemy.util import LRUCache
 
 SOAK_S = 3600
 SETTLE_S = 60.0
@@ -52,6 +54,34 @@ if sys.version_info < (3, 13):
 
     for module in (sqlite3, sqlite3.dbapi2):
         setattr(module, "connect", _connect_reported)  # noqa: B010 - what it returns is a connection still
+
+
+STATEMENTS = 4_000
+"""More than the tests have, so that each is compiled once."""
+
+
+class _CompiledOnce(LRUCache[Any, Any]):
+    """The compiled statements of all databases of a kind: the product has one, each test has its own."""
+
+    def get(self, key: Any, default: Any = None) -> Any:
+        """Find it whoever had it compiled."""
+        return super().get(key[1:], default)
+
+    def __setitem__(self, key: Any, compiled: Any) -> None:
+        super().__setitem__(key[1:], compiled)  # the first is the dialect, of which each database has its own
+
+
+_compiled: dict[type, _CompiledOnce] = {}
+_make_engine: Any = sa.Engine.__init__
+
+
+def _make_engine_that_shares(engine: Any, pool: Any, dialect: Any, *args: Any, **options: Any) -> None:
+    _make_engine(engine, pool, dialect, *args, **options)
+    if engine._compiled_cache is not None:
+        engine._compiled_cache = _compiled.setdefault(type(dialect), _CompiledOnce(STATEMENTS))
+
+
+setattr(sa.Engine, "__init__", _make_engine_that_shares)  # noqa: B010 - what it makes is an engine still
 
 
 @pytest.fixture(autouse=True)
