@@ -158,7 +158,7 @@ async def world(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
         else:
             cluster: Cluster = request.getfixturevalue("cluster")
             url = cluster.new_database(make_tables_and_queue)
-            stack.callback(cluster.drop, url)
+            stack.callback(cluster.give_back, url)
         made = World(backend, url, tmp_path, open_database(url))
         stack.push_async_callback(made.db.close)
         yield made

@@ -41,7 +41,7 @@ async def lossy(cluster: Cluster, tmp_path: Path) -> AsyncIterator[tuple[World, 
         await engine.stop(drain=False)
     await world.db.close()
     way.close()
-    cluster.drop(url)
+    cluster.give_back(url)
 
 
 def crew(request: ChatRequest) -> ChatAnswer:

@@ -423,7 +423,7 @@ def _database(backend: str, folder: Path, request: pytest.FixtureRequest) -> Ite
         if backend.startswith("postgresql"):
             cluster = request.getfixturevalue("cluster")
             url = cluster.new_database(make_tables)
-            stack.callback(cluster.drop, url)
+            stack.callback(cluster.give_back, url)
         else:
             make_tables(url)
         loop = stack.enter_context(asyncio.Runner())
