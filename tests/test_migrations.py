@@ -68,7 +68,7 @@ _KEPT: dict[str, bytes] = {}
 
 
 def older_database(folder: Path, revision: str = HEAD) -> str:
-    """Return the URL of a new database of an older version; each is made once, of the next newer one there is."""
+    """Return the URL of a new database of an older version; each is made once, of the next newer one."""
     path = folder / "old.db"
     url = f"sqlite:///{path}"
     if HEAD not in _KEPT:
