@@ -38,7 +38,7 @@ from engine.sandbox import (
 )
 from engine.settings import MCP_CONFIG, EngineSettings
 from engine.store.create import create_tables
-from engine.store.database import check_database_url, open_database
+from engine.store.database import check_database_url, open_database, try_database
 from engine.store.driver_errors import operator_error
 from engine.store.refusals import Lane, key_of
 from engine.tools import ToolOptions
@@ -158,6 +158,7 @@ async def open_engine(
         clock = SystemClock()
         # What cannot start is said before anything is fetched or loaded.
         check_database_url(url)
+        await _with_operator_errors(asyncio.to_thread(try_database, url), url)
         tool_servers, web = _tool_servers(settings), open_web(settings, clock.now)
         outage_notifier = _OutageNotifier()
         stack.push_async_callback(outage_notifier.close)

@@ -70,6 +70,15 @@ def check_database_url(url: str) -> None:
         require("postgres", "DATABASE_URL on PostgreSQL")
 
 
+def try_database(url: str) -> None:
+    """Connect to the database once. Blocking. Raises the driver's error, or NotConfigured."""
+    engine = sync_engine(url)
+    try:
+        engine.connect().close()
+    finally:
+        engine.dispose()
+
+
 def open_database(url: str) -> Database:
     """Open the database of an SQLAlchemy URL (`sqlite:///…` or `postgresql://…`). Raises NotConfigured."""
     check_database_url(url)

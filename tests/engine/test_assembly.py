@@ -179,18 +179,21 @@ async def test_the_embedded_model_loads_while_the_tables_are_made(
     assert SlowModel.ended == ["cancelled", "stopped"]
 
 
-@pytest.mark.parametrize("wrong", ["database", "extra", "tools", "search"])
+@pytest.mark.parametrize("wrong", ["database", "damaged", "nobody", "extra", "tools", "search"])
 async def test_what_cannot_start_is_said_before_a_model_is_loaded(
     wrong: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Loading takes half a minute and fetching more: a wrong setting is heard of at once."""
-    monkeypatch.setattr("engine.assembly.LocalModel", SlowModel)
-    SlowModel.migrating.set()
-    SlowModel.ended.clear()
+    loaded: list[object] = []
+    monkeypatch.setattr("engine.assembly.LocalModel", lambda *given: loaded.append(given))
     (tmp_path / "mcp.json").write_text("[" if wrong == "tools" else "{}")
     values: dict[str, Any] = {"mcp_config": tmp_path / "mcp.json"}
     if wrong == "database":
         values["database_url"] = "mysql://me@here/db"
+    if wrong == "damaged":
+        (tmp_path / "megaagent.db").write_bytes(b"no database at all " * 300)
+    if wrong == "nobody":
+        values["database_url"] = "postgresql://me@127.0.0.1:1/db"
     if wrong == "extra":
         values["database_url"] = "postgresql://me@here/db"
         monkeypatch.setitem(MODULES, "postgres", ("a_module_that_nothing_installs",))
@@ -199,7 +202,7 @@ async def test_what_cannot_start_is_said_before_a_model_is_loaded(
     bare = settings(tmp_path, openai_api_key="", openai_base_url="", **values)
     with pytest.raises(NotConfigured):
         await open_engine(bare, migrate=_never, say=lambda _: None)
-    assert SlowModel.ended == []
+    assert not loaded
 
 
 def _never(_url: str) -> None:
