@@ -143,8 +143,10 @@ class RecordArchive:
 
 @dataclass(frozen=True, slots=True)
 class StartTask:
-    """Start a task. Returns the task id. `goal` has 1 to 8,000 characters; `files` maps path to bytes.
+    """Start a task. Returns the task id. `goal` has 1 to 8,000 characters.
 
+    `files` maps path to bytes; a zip or a git bundle stands for what it holds. `left_out`: its entries that
+    are not taken in, each with the reason; set by the engine.
     `origin` is kept with the task's first event, in the same transaction, which also checks the `quota`.
     """
 
@@ -158,6 +160,7 @@ class StartTask:
     origin: str = ""
     quota: Quota = Quota()
     by_name: str = ""
+    left_out: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +169,7 @@ class ContinueTask:
 
     `limits`: what it may use from now on (money, tokens, minutes; `agents` in all); None means what its last
     start gave, at most the setting's default. `text` and `files` go to `agent_id`, None for the boss. What
-    people wrote since the end is read by the agents it is for.
+    people wrote since the end is read by the agents it is for. `files`, `left_out`: see StartTask.
     """
 
     task_id: int
@@ -178,6 +181,7 @@ class ContinueTask:
     ref: str | None = None
     files: Mapping[str, bytes] = field(default_factory=dict)
     quota: Quota = Quota()
+    left_out: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +201,7 @@ class SayToAgent:
     """Send a person's message to one agent. Returns the message id. `ref` (a Discord message id) comes back
     in events.
 
-    A task that has ended keeps the message until it is continued.
+    A task that has ended keeps the message until it is continued. `files`, `left_out`: see StartTask.
     """
 
     agent_id: int
@@ -206,6 +210,7 @@ class SayToAgent:
     by_name: str
     ref: str | None = None
     files: Mapping[str, bytes] = field(default_factory=dict)
+    left_out: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

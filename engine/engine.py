@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
@@ -52,7 +52,7 @@ from engine.store import lookup
 from engine.store.core import EVENTS, acting, append_events, loads, new_key
 from engine.store.prepared import Prepared
 from engine.store.sql_queries import SqlQueries
-from engine.workspace import normal_path
+from engine.workspace import normal_path, unpack
 
 log = logging.getLogger(__name__)
 
@@ -78,6 +78,7 @@ _page = Prepared(
     .order_by(EVENTS.c.seq)
     .limit(PAGE)
 )
+Files = TypeVar("Files", c.StartTask, c.ContinueTask, c.SayToAgent)
 _Work = Callable[[Connection, Any, float], HandlerResult]
 _HANDLERS: dict[type, _Work] = {
     c.EditMessage: messages.edit_message,
@@ -149,6 +150,7 @@ class Engine:
         self._runner = TurnRunner(parts, options.turn, self._after_commit, dispatcher)
         self._git_history = GitHistory(parts.db, parts.workspace)
         watch = options.turn.tools.watch
+        self._file_limits, self._unpacking = options.turn.tools.files, asyncio.Lock()
         self._new_events, self._has_waiters = asyncio.Event(), False
         self._shared = parts.db.url.startswith("postgres")
         wakes = (dispatcher.enlist, self._wake)
@@ -310,9 +312,9 @@ class Engine:
         checked_goal(command.goal)
         limits.check_limits(command.limits)
         check_model(command.model, self._options.models)
-        paths = _checked_paths(command.files)
         caps = _with_defaults(command.limits, self._options.caps)
-        if not paths:
+        command = await self._unpacked(command)
+        if not command.files:
             return await self._carry_out(command, now, lambda db: tasks.start_task(db, command, caps, now))
 
         # The files need the task's id, so the task is held until they are stored, even across a crash.
@@ -321,7 +323,9 @@ class Engine:
                 return tasks.start_held(connection, command, caps, now)
 
         held = await self._parts.db.write(hold)
-        await self._import_files(held.id, paths, command.by_name or command.by, f"t{held.id}.goal", now)
+        await self._import_files(
+            held.id, command.files, command.by_name or command.by, f"t{held.id}.goal", now
+        )
         return await self._carry_out(command, now, lambda db: tasks.release_held(db, held))
 
     async def _demonstrate(self, command: c.StartDemonstration, now: float) -> int:
@@ -338,28 +342,39 @@ class Engine:
         return await self._carry_out(command, now, lambda db: tasks.start_task(db, recorded, caps, now))
 
     async def _continue_task(self, command: c.ContinueTask, now: float) -> int:
-        paths, caps = _checked_paths(command.files), self._options.caps
-        if paths:
+        command, caps = await self._unpacked(command), self._options.caps
+        if command.files:
             await self._parts.db.write(lambda db: continuation.check_ended(db, command.task_id))
             key = f"continue.{command.task_id}.{new_key()}"
-            await self._import_files(command.task_id, paths, command.by_name, key, now)
+            await self._import_files(command.task_id, command.files, command.by_name, key, now)
         return await self._carry_out(
             command, now, lambda db: continuation.continue_task(db, command, caps, now)
         )
 
     async def _send_to_agent(self, command: c.SayToAgent, now: float) -> int:
-        paths = _checked_paths(command.files)
-        if paths:
+        command = await self._unpacked(command)
+        if command.files:
             agent = await self._parts.db.read(lambda db: lookup.get_agent(db, command.agent_id))
             key = f"say.{command.ref or f'{agent.id}.{new_key()}'}"
-            await self._import_files(agent.task_id, paths, command.by_name, key, now)
+            await self._import_files(agent.task_id, command.files, command.by_name, key, now)
         return await self._carry_out(command, now, lambda db: messages.say_to_agent(db, command, now))
+
+    async def _unpacked(self, command: Files) -> Files:
+        """Return a command with checked paths and with archives unpacked, one command at a time: what they
+        hold is in memory meanwhile. Raises Invalid."""
+        if not command.files:
+            return command
+        async with self._unpacking:
+            brought = await asyncio.to_thread(unpack, _checked_paths(command.files), self._file_limits)
+        return replace(command, files=brought.files, left_out=tuple(brought.left_out))
 
     async def _import_files(
         self, task_id: int, files: Mapping[str, bytes], by: str, key: str, now: float
     ) -> None:
         """Import files in batches, so that other writes come in between; the task or message that needs them
-        is written afterwards."""
+        is written afterwards. Raises Invalid."""
+        check = partial(attachments.check_room_for, task=task_id, files=files, limits=self._file_limits)
+        await self._parts.db.read(check)
         paths = list(files)
         for first in range(0, len(paths), IMPORTED_AT_ONCE):
             part = paths[first : first + IMPORTED_AT_ONCE]

@@ -449,7 +449,7 @@ MODAL_GOAL, MODAL_GOAL_LABEL = "New task", "What should the agents do?"
 MODAL_GOAL_EXAMPLE = (
     "Such as: Write quiz.py with ten questions about birds. Test it, and explain it in a README."
 )
-MODAL_GOAL_FILES = "Files to start from, at most 10"
+MODAL_GOAL_FILES = "Files to start from (ZIPs are unpacked)"
 MODAL_TERMS = (
     "Model: **{model}**. This task may use at most {caps}; at a cap it stops and asks. Set other caps "
     "with the options of `/task new`."

@@ -53,7 +53,7 @@ CMD = {
 OPT = {
     "goal": "What the agents should do. Leave empty to write a long goal in a form",
     "repeated_goal": "What the agents should do at each start",
-    "file": "A file to put into the agents' workspace",
+    "file": "A file to put into the agents' workspace; a ZIP or Git bundle is unpacked",
     "model": "Name of the model, if not the default",
     "agent_model": "Name of the model this agent uses from now on",
     "agents": "Maximum number of agents at once",

@@ -1,7 +1,9 @@
-"""Store the files that people attach to a goal or a message, as revisions of the task."""
+"""Store the files that people attach to a goal or a message, and name them to agents."""
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -12,6 +14,39 @@ from engine.store.core import (
     REVISIONS,
     hold_order,
 )
+from engine.workspace import WorkspaceLimits, check_room
+
+NAMED = 30
+"""Files that are named one by one; of more, folders are named with the number of their files."""
+
+LEFT_OUT_NAMED = 10
+
+
+def named_files(files: Collection[str], left_out: Collection[str] = ()) -> str:
+    """Return in words the files that a person attached, and what was left out of archives and why."""
+    shown = sorted(files)
+    if len(shown) > NAMED:
+        folders = Counter("/".join(path.split("/")[:-1][:2]) for path in shown)
+        shown = [
+            f"{folder}/ ({count} files)" if folder else f"{count} files" for folder, count in folders.items()
+        ]
+    text = ", ".join(shown)
+    if left_out:
+        some = "; ".join(list(left_out)[:LEFT_OUT_NAMED])
+        more = f"; and {len(left_out) - LEFT_OUT_NAMED} more" if len(left_out) > LEFT_OUT_NAMED else ""
+        text += f"; left out: {some}{more}"
+    return text
+
+
+def check_room_for(
+    connection: Connection, task: int, files: Mapping[str, bytes], limits: WorkspaceLimits
+) -> None:
+    """Raise Invalid if the task has no room for a person's files beside those it holds."""
+    held = connection.execute(
+        sa.select(FILES.c.path, FILES.c.size).where(FILES.c.task_id == task, FILES.c.blob.is_not(None))
+    ).all()
+    sizes = {row.path: row.size for row in held} | {path: len(data) for path, data in files.items()}
+    check_room(limits, len(sizes), sum(sizes.values()))
 
 
 @dataclass(frozen=True, slots=True)

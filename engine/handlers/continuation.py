@@ -183,5 +183,7 @@ def _pass_words(connection: Connection, task: AnyRow, command: ContinueTask, now
     if not command.text.strip() and not command.files:
         return
     to = command.agent_id or task.boss_id
-    said = SayToAgent(to, command.text, command.by, command.by_name, command.ref, command.files)
+    said = SayToAgent(
+        to, command.text, command.by, command.by_name, command.ref, command.files, command.left_out
+    )
     say_to_agent(connection, said, now)

@@ -14,6 +14,7 @@ from engine.commands import (
 )
 from engine.domain.models import DEMONSTRATION
 from engine.errors import Invalid, NotFound, WrongState
+from engine.handlers.attachments import named_files
 from engine.handlers.result import HandlerResult
 from engine.lifecycle.agents import clear_refusal
 from engine.lifecycle.ending import ENDED
@@ -28,6 +29,7 @@ from engine.store.core import (
     new_key,
 )
 from engine.store.lookup import get_agent, hold_task
+from engine.workspace import folder_of
 
 MAX_CHARS = 20_000
 
@@ -58,7 +60,7 @@ def say_to_agent(connection: Connection, command: SayToAgent, now: float) -> Han
         raise Invalid("The message is empty.", "Write what the agent should know.")
     if len(text) > MAX_CHARS:
         raise Invalid(f"The message has {len(text):,} characters; {MAX_CHARS:,} fit.", "Attach it as a file.")
-    text = f"{left}{_with_files(text, command.files)}"
+    text = f"{left}{_with_files(text, command.files, command.left_out)}"
     key = f"say.{command.ref}" if command.ref else f"say.{agent.id}.{new_key()}"
     known = connection.execute(sa.select(MESSAGES.c.id).where(MESSAGES.c.key == key)).scalar()
     if known is not None:
@@ -93,14 +95,14 @@ def edit_message(connection: Connection, command: EditMessage, now: float) -> Ha
     is repeated. Whom it was said to first stays before it. Raises NotFound, WrongState."""
     old = _take_back(connection, command.ref)
     values = {k: v for k, v in old._mapping.items() if k != "id"}
-    text = f"{old.preface}{_with_files(command.text.strip(), command.files)}"
+    text = f"{old.preface}{_with_files(command.text.strip(), list(map(folder_of, command.files)))}"
     values |= {"text": text, "key": f"say.{command.ref}.{new_key()}"}
     add_words(connection, old.task_id, command.text, now)
     return HandlerResult(new_id(connection, MESSAGES, values), (Wake(old.to_agent, old.task_id, 0),))
 
 
-def _with_files(text: str, files: Collection[str]) -> str:
-    return f"{text}\n(files brought: {', '.join(sorted(files))})".strip() if files else text
+def _with_files(text: str, files: Collection[str], left_out: Collection[str] = ()) -> str:
+    return f"{text}\n(files brought: {named_files(files, left_out)})".strip() if files else text
 
 
 def withdraw_message(connection: Connection, command: WithdrawMessage, now: float) -> HandlerResult:

@@ -23,6 +23,7 @@ from engine.events import (
     GroupFormed,
     TaskAccepted,
 )
+from engine.handlers.attachments import named_files
 from engine.handlers.result import HandlerResult
 from engine.lifecycle.agents import NewAgent, add_agent, close_subtree_cap_gates, form_group
 from engine.lifecycle.ending import ENDED, Ending, end_task
@@ -129,7 +130,8 @@ def _task_values(command: StartTask, goal: str, caps: Caps, now: float) -> dict[
 def _first_message(command: StartTask) -> str:
     if not command.files:
         return "The task begins. Decide how it is done, and begin."
-    return f"The task begins. Files that came with it: {', '.join(sorted(command.files))}. Begin."
+    named = named_files(command.files, command.left_out)
+    return f"The task begins. Files that came with it: {named}. Begin."
 
 
 def _lessons(connection: Connection, space: str, goal: str) -> str:

@@ -1,4 +1,4 @@
-"""Import of a zip or a git bundle from people: from untrusted bytes to files that the workspace accepts."""
+"""Import of people's files, zips and git bundles: from untrusted bytes to what the workspace accepts."""
 
 from __future__ import annotations
 
@@ -6,13 +6,15 @@ import io
 import re
 import stat
 import zipfile
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 
+from engine.domain.source import suffix_of
 from engine.domain.zips import DAMAGED_ZIP
 from engine.errors import Invalid
 from engine.workspace.limits import WorkspaceLimits, check_file, check_room
 from engine.workspace.pack import GitObject, read_pack
-from engine.workspace.paths import check_set, normal_path
+from engine.workspace.paths import check_set, is_gits_own, normal_path
 from engine.workspace.tree import parse_tree
 
 _JUNK = re.compile(r"(^|/)(__MACOSX(/|$)|\.DS_Store$|Thumbs\.db$)")
@@ -21,6 +23,7 @@ _ENCRYPTED = 0x1
 _BRANCHES = ("HEAD", "refs/heads/main", "refs/heads/master")
 _TREE, _FILES, _LINK, _MODULE = b"40000", (b"100644", b"100755", b"100664"), b"120000", b"160000"
 _MAX_TAGS = 5
+_AS_IT_IS = "To bring it as it is, give it another suffix."
 
 
 @dataclass(slots=True)
@@ -29,6 +32,58 @@ class Brought:
 
     files: dict[str, bytes] = field(default_factory=dict)
     left_out: list[str] = field(default_factory=list)
+
+
+def unpack(files: Mapping[str, bytes], limits: WorkspaceLimits) -> Brought:
+    """Return people's files by path; in place of a zip or a bundle what it holds, in a folder of its name.
+
+    Raises Invalid, which names the archive, where it cannot be read, and where all together are over the
+    limits. Blocking: as long as unpacking takes.
+    """
+    brought, total = Brought(), 0
+    for path, data in files.items():
+        read = _ARCHIVES.get(suffix_of(path))
+        room = replace(
+            limits, files=limits.files - len(brought.files), total_bytes=limits.total_bytes - total
+        )
+        inside = Brought({path: data}) if read is None else _archive(path, read, data, room)
+        if twice := brought.files.keys() & inside.files.keys():
+            raise Invalid(f"The file {min(twice)!r} is brought twice.", "Give one of them another name.")
+        brought.files |= inside.files
+        brought.left_out += inside.left_out
+        total += sum(map(len, inside.files.values()))
+        check_room(limits, len(brought.files), total)
+    check_set(brought.files)
+    return brought
+
+
+def folder_of(path: str) -> str:
+    """Return where the files of an archive are, with a slash at the end; any other path as it is."""
+    suffix = suffix_of(path)
+    return f"{path[: -len(suffix)]}/" if suffix in _ARCHIVES else path
+
+
+def _archive(
+    path: str, read: Callable[[bytes, WorkspaceLimits], Brought], data: bytes, room: WorkspaceLimits
+) -> Brought:
+    name, folder = path.rpartition("/")[2], folder_of(path)
+    try:
+        inside = read(data, room)
+    except Invalid as error:
+        raise Invalid(
+            f"{name} cannot be unpacked. {error.refusal.reason}", f"{error.refusal.next_step} {_AS_IT_IS}"
+        ) from error
+    if not inside.files:
+        raise Invalid(f"{name} holds no files.", f"Attach the files themselves. {_AS_IT_IS}")
+    own = f"{folder.rstrip('/').rpartition('/')[2]}/"
+    cut = len(own) if all(each.startswith(own) for each in inside.files) else 0
+    brought = Brought(left_out=[f"{name}: {each}" for each in inside.left_out])
+    for each, content in inside.files.items():
+        try:
+            brought.files[normal_path(f"{folder}{each[cut:]}", room.path_depth)] = content
+        except Invalid as error:
+            brought.left_out.append(f"{name}: {each}: {error}")
+    return brought
 
 
 def read_zip(data: bytes, limits: WorkspaceLimits) -> Brought:
@@ -49,8 +104,8 @@ def _unzip(archive: zipfile.ZipFile, limits: WorkspaceLimits) -> Brought:
     check_room(limits, len(entries), sum(entry.file_size for entry in entries))
     left = limits.total_bytes
     for entry in entries:
-        if _JUNK.search(entry.filename):
-            brought.left_out.append(f"{entry.filename}: made by a system, not by people")
+        if reason := _left_out(entry):
+            brought.left_out.append(f"{entry.filename}: {reason}")
             continue
         path = _checked_entry(entry, limits)
         if path in brought.files:
@@ -61,10 +116,21 @@ def _unzip(archive: zipfile.ZipFile, limits: WorkspaceLimits) -> Brought:
     return brought
 
 
+def _left_out(entry: zipfile.ZipInfo) -> str:
+    """Return why an entry is not taken in although it is safe to take in the others; "" where it is taken."""
+    if _JUNK.search(entry.filename):
+        return "made by a system, not by people"
+    if stat.S_ISLNK(entry.external_attr >> 16):
+        return "links are not taken in"
+    if any(is_gits_own(name) for name in entry.filename.split("/")):
+        return "a file of git itself"
+    return ""
+
+
 def _checked_entry(entry: zipfile.ZipInfo, limits: WorkspaceLimits) -> str:
     kind = stat.S_IFMT(entry.external_attr >> 16)
     if kind not in (0, stat.S_IFREG):
-        raise Invalid(f"{entry.filename!r} in the zip is a link or special file.", "Pack only plain files.")
+        raise Invalid(f"{entry.filename!r} in the zip is a special file.", "Pack only plain files.")
     if entry.flag_bits & _ENCRYPTED:
         raise Invalid("The zip is encrypted.", "Send it without a password.")
     check_file(limits, entry.file_size)
@@ -180,3 +246,9 @@ class _Walk:
         self.total += len(content)
         check_room(self.limits, self.seen, self.total)
         self.brought.files[path] = content
+
+
+_ARCHIVES: Mapping[str, Callable[[bytes, WorkspaceLimits], Brought]] = {
+    ".zip": read_zip,
+    ".bundle": read_bundle,
+}

@@ -79,9 +79,19 @@ def _check_name(name: str) -> None:
     _check_reserved(name)
 
 
+def _plain(name: str) -> str:
+    return unicodedata.normalize("NFKC", name).casefold().rstrip(". ")
+
+
+def is_gits_own(name: str) -> bool:
+    """Return True if some system takes a name in a path for one of git's own files."""
+    plain = _plain(name)
+    return plain in _GIT_OWN or _GIT_SHORT.fullmatch(plain) is not None
+
+
 def _check_reserved(name: str) -> None:
-    plain = unicodedata.normalize("NFKC", name).casefold().rstrip(". ")
-    if plain in _GIT_OWN or _GIT_SHORT.fullmatch(plain):
+    plain = _plain(name)
+    if is_gits_own(name):
         raise Invalid(
             f"{name!r} is a name of git itself and is kept out of the workspace.", "Choose another name."
         )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import io
+import zipfile
 from typing import Any
 
 from sqlalchemy import select
@@ -93,6 +95,24 @@ async def test_changed_withdrawn_and_attached(start: Start) -> None:
         assert "use oak" not in read and "forget everything" not in read
         assert await product.engine.engine.look.read_file(1, "attachments/plan.txt") == b"two masts"
         assert await post_with(product, f"in reply to <@{you(product).id}>")
+
+
+async def test_an_archive_comes_in_unpacked_or_the_person_is_told_why_not(start: Start) -> None:
+    """What is no archive reaches nobody, neither its words nor its file; the next message does."""
+    boss, target = Listener(), io.BytesIO()
+    with zipfile.ZipFile(target, "w") as archive:
+        archive.writestr("masts.txt", "two")
+    async with start(boss) as product:
+        await command(product, "task new", goal="Listen.")
+        place = (await post_with(product, "is reading the goal"))["channel_id"]
+        broken = await you(product).send(place, "see these", files=[("plans.zip", b"PK cut off")])
+        refused = await post_with(product, "plans.zip cannot be unpacked. The zip is damaged")
+        assert refused["message_reference"]["message_id"] == broken["id"]
+        await you(product).send(place, "now whole", files=[("plans.zip", target.getvalue())])
+        await waiting(product, {"now whole\n(files brought: attachments/plans/masts.txt)"})
+        assert await product.engine.engine.look.read_file(1, "attachments/plans/masts.txt") == b"two"
+        boss.go.set()
+        await post_with(product, "I have read it.")
 
 
 async def test_a_question_is_answered_by_a_reply(start: Start) -> None:
