@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
@@ -10,7 +12,7 @@ from engine.domain.state import AssignmentFacts
 from engine.events import AcceptedWorkChanged
 from engine.steps.unit_of_work import UnitOfWork
 from engine.store.assignments import load_assignment
-from engine.store.core import AGENTS, ASSIGNMENTS, FILES, GROUPS, dumps, loads
+from engine.store.core import AGENTS, ASSIGNMENTS, FILES, GROUPS, MESSAGES, dumps, loads
 
 _BATCH = 500
 
@@ -25,26 +27,47 @@ def mark_accepted(connection: Connection, task_id: int, assignment_id: int) -> N
     for start in range(0, len(paths), _BATCH):
         here = sa.and_(FILES.c.task_id == task_id, FILES.c.path.in_(paths[start : start + _BATCH]))
         for row in connection.execute(sa.select(FILES.c.path, FILES.c.accepted_json).where(here)).all():
-            ids = sorted({*_ids(row.accepted_json), assignment_id})
+            marks = {**_marks(row.accepted_json), assignment_id: ""}
             one = sa.and_(FILES.c.task_id == task_id, FILES.c.path == row.path)
-            connection.execute(FILES.update().where(one).values(accepted_json=dumps(ids)))
+            connection.execute(FILES.update().where(one).values(accepted_json=_stored(marks)))
 
 
-def _ids(stored: str) -> list[int]:
-    return loads(stored) if stored else []
+def _marks(stored: str) -> dict[int, str]:
+    """Return the assignments as part of which a file was accepted, each with the key of the last notice of a
+    later change, "" for none."""
+    marks = loads(stored) if stored else []
+    return dict(mark if isinstance(mark, list) else (mark, "") for mark in marks)
+
+
+def _stored(marks: Mapping[int, str]) -> str:
+    return dumps([[number, key] if key else number for number, key in sorted(marks.items())])
 
 
 def reopened(unit: UnitOfWork, path: str, stored: str) -> str:
-    """Note that a file of accepted work changes. Return the mark that stays on it: of the work that its
-    writer accepted itself, or changes for other work of the same giver, whose submission says so."""
-    own: list[int] = []
-    for assignment_id in _ids(stored):
+    """Note that a file of accepted work changes. Return the marks that stay on it.
+
+    It is no news to who accepted the work if the writer is the same, or changes it for other work of the same
+    giver, whose submission says so; nor while a notice of an earlier change is unread.
+    """
+    marks = _marks(stored)
+    for assignment_id, notice in marks.items():
         work = load_assignment(unit.connection, unit.task_id, assignment_id)
         if work is not None and (work.giver_id == unit.agent.id or _is_given_again(unit, work)):
-            own.append(assignment_id)
-        else:
+            continue
+        if not notice or _was_read(unit, notice):
             unit.reopened.setdefault(assignment_id, []).append(path)
-    return dumps(own) if own else ""
+            marks[assignment_id] = _notice_key(unit, assignment_id)
+    return _stored(marks) if marks else ""
+
+
+def _notice_key(unit: UnitOfWork, assignment_id: int) -> str:
+    return f"{unit.step_key}.reopened{assignment_id}"
+
+
+def _was_read(unit: UnitOfWork, notice: str) -> bool:
+    """Return whether a notice was read; False also where nobody was there to get it."""
+    read = sa.and_(MESSAGES.c.key == notice, MESSAGES.c.consumed_step.is_not(None))
+    return unit.scalar(sa.select(MESSAGES.c.id).where(read)) is not None
 
 
 def _is_given_again(unit: UnitOfWork, work: AssignmentFacts) -> bool:
@@ -90,7 +113,8 @@ def notify_reopened(unit: UnitOfWork) -> None:
         )
         reader = _reader(unit.connection, work.giver_id, work.group_id)
         if reader is not None and reader != unit.agent.id:
-            unit.add_message(reader, text, wakes=False, kind="system", name="system")
+            key = _notice_key(unit, assignment_id)
+            unit.add_message(reader, text, wakes=False, kind="system", name="system", key=key)
         unit.event(
             AcceptedWorkChanged(
                 unit.task_id,

@@ -86,7 +86,8 @@ def _reopened(unit: UnitOfWork) -> str:
     newest = unit.connection.execute(query.order_by(EVENTS.c.seq.desc()).limit(8)).scalars()
     seen = [loads(payload) for payload in newest]
     lines = [f"{', '.join(each['paths'][:6])} (#{each['assignment_id']}, by {each['name']})" for each in seen]
-    return f"Changed after it was accepted: {'; '.join(reversed(lines))}\n" if lines else ""
+    listed = "; ".join(dict.fromkeys(reversed(lines)))
+    return f"Changed after it was accepted: {listed}\n" if lines else ""
 
 
 def apply_collect_words(_: CollectWords, unit: UnitOfWork) -> None:

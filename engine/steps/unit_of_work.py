@@ -129,8 +129,12 @@ class UnitOfWork:
         name: str = "",
         priority: int = 5,
         about: tuple[About, int | None] = ("", None),
+        key: str = "",
     ) -> None:
-        """Insert a message into an agent's inbox and, with `wakes`, wake the agent after the commit."""
+        """Insert a message into an agent's inbox and, with `wakes`, wake the agent after the commit.
+
+        `key` identifies it where its fate matters later.
+        """
         self.message_count += 1
         _insert_message.run(
             self.connection,
@@ -140,7 +144,7 @@ class UnitOfWork:
             from_kind=kind,
             from_name=name or self.agent.name,
             text=text,
-            key=f"{self.step_key}.m{self.message_count}",
+            key=key or f"{self.step_key}.m{self.message_count}",
             wakes=wakes,
             priority=priority,
             about=about[0],

@@ -459,7 +459,7 @@ class WaitRow(EngineTable, table=True):
 
 class FileRow(EngineTable, table=True):
     """The current content of a path; `blob` is None when deleted. `accepted_json`: the assignments as part of
-    which it was accepted as it is, "" for none."""
+    which it was accepted, each with the last notice of a later change, "" for none."""
 
     __tablename__ = "files"
     task_id: int = Field(foreign_key="tasks.id", primary_key=True)

@@ -76,6 +76,45 @@ async def test_whoever_accepted_hears_once_of_each_later_change(stage: Stage) ->
     assert "Changed after it was accepted: a.txt (#1, by Bo); helper.txt (#1, by Bo)" in briefed[0]
 
 
+async def test_a_further_change_is_announced_once_the_notice_before_was_read(stage: Stage) -> None:
+    """Bo changes a.txt twice before the boss reads of it, and once more after that: two notices."""
+    heard: list[str] = []
+
+    def boss(view: View) -> ChatAnswer:
+        heard.append(view.last)
+        if not view.did("recruit"):
+            return call(RECRUIT, give("Ada"))
+        if not view.submitted:
+            return say("Waiting.")
+        accept: Call = ("review", {"assignment": view.submitted[0], "verdict": "accept"})
+        return call(accept, ("finish", {"report": "ok"}) if "#3" in view.last else give("Bo"))
+
+    def ada(view: View) -> ChatAnswer:
+        if "Assignment #" not in view.all or view.did("submit"):
+            return say("Idle.")
+        submit: Call = ("submit", {"assignment": view.given, "summary": "done", "files": ["a.txt"]})
+        return call(write("a.txt", "0\n"), submit)
+
+    def bo(view: View) -> ChatAnswer:
+        old = len(edits)
+        if "Assignment #" not in view.last and old != 1:
+            return say("Idle.")
+        edits.append(view.last)
+        edit: Call = ("edit_file", {"path": "a.txt", "old": str(old), "new": str(old + 1)})
+        submit: Call = ("submit", {"assignment": view.given, "summary": "done"})
+        if old == 0:
+            return call(("read_file", {"path": "a.txt"}), edit)
+        return call(edit, submit)
+
+    edits: list[str] = []
+    play = await stage({"Boss": boss, "Ada": ada, "Bo": bo})
+    await play.end()
+    told = [text for text in heard if "Bo changed a.txt after #1" in text]
+    assert [text.count("Bo changed a.txt after #1") for text in told] == [1, 1]
+    assert ["Submission of #2" in text for text in told] == [True, False]
+    assert len(play.of(AcceptedWorkChanged)) == 2
+
+
 async def test_a_change_for_further_work_of_the_same_giver_is_no_news(stage: Stage) -> None:
     """Its submission names it. Neither a message, a line for people nor the auditor's list says it too."""
     heard: list[str] = []
