@@ -25,6 +25,12 @@ from engine.tools.seen import seen_revisions
 MAX_NAMED = 4_096
 """Bytes of the files that come with an assignment, together."""
 
+MAX_BEGINNING = 400
+"""Characters of a file that is too large for that, from its beginning: enough for the columns of a table."""
+
+MOST_READ = 1_000_000
+"""Bytes above which a file is only listed."""
+
 MAX_SUBMITTED = 6_000
 """Characters of what was made since the assignment, in the message of a first submission."""
 
@@ -42,8 +48,9 @@ class NamedFiles:
         """Return the small text files that an assignment's text names, or else the documents that the giver
         wrote in this turn, with what else there is; "" for none.
 
-        A file is shown whole or not at all. `reader`: the name key of the member that gets them, "" for a
-        newcomer; what its steps show as it is now, such as its own work, is named and not repeated.
+        Small ones come first and whole; of each that does not fit any more, its first lines. `reader`: the
+        name key of the member that gets them, "" for a newcomer; what its steps show as it is now, such as
+        its own work, is named and not repeated.
         """
         named = list(dict.fromkeys([*names_of_files(text), *_documents_of_turn(self._context)]))
         if not named:
@@ -51,15 +58,17 @@ class NamedFiles:
         if self._there is None:
             self._there = await files_now(self._context)
         known = await self._known(reader, [path for path in named if path in self._there])
-        parts, room = [], MAX_NAMED
-        for path in named:
-            if path in known:
-                continue
-            blob, size = self._there.get(path, ("", 0))
-            content = await self._text(blob) if 0 < size <= room else ""
-            if content:
-                parts.append(f"{path} as it is now:\n{content.rstrip()}")
+        shown, room = dict[str, str](), MAX_NAMED
+        there = [path for path in named if path in self._there and path not in known]
+        for path in sorted(there, key=self._size):
+            size = self._size(path)
+            content = await self._text(path) if 0 < size <= MOST_READ else ""
+            if content and size <= room:
+                shown[path] = f"{path} as it is now:\n{content.rstrip()}"
                 room -= size
+            elif start := _first_lines(content):
+                shown[path] = f"{path} begins (of {size:,} bytes):\n{start}"
+        parts = [shown[path] for path in there if path in shown]
         if known:
             parts.append(f"Unchanged since you saw them: {', '.join(known)}")
         if not parts:
@@ -78,11 +87,21 @@ class NamedFiles:
         now = {path: await current_file(self._context, path) for path in paths if seen[path]}
         return [path for path, file in now.items() if file is not None and file.revision in seen[path]]
 
-    async def _text(self, blob: str) -> str:
+    def _size(self, path: str) -> int:
+        return (self._there or {}).get(path, ("", 0))[1]
+
+    async def _text(self, path: str) -> str:
+        blob = (self._there or {})[path][0]
         try:
             return (await self._context.workspace.get(self._context.task.id, blob)).decode("utf-8")
         except UnicodeDecodeError:
             return ""
+
+
+def _first_lines(content: str) -> str:
+    """Return the lines with which a text begins, as many as fit into MAX_BEGINNING characters."""
+    whole, _, _ = content[:MAX_BEGINNING].rpartition("\n")
+    return whole.rstrip()
 
 
 def _past_of(connection: Connection, task_id: int, name: str) -> tuple[PastStep, ...]:

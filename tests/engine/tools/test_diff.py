@@ -172,6 +172,33 @@ async def test_a_second_submission_tells_the_reviewer_what_changed(stage: Stage)
     assert shown in heard[3]
 
 
+async def test_a_large_file_named_beside_a_small_one_does_not_push_it_out(stage: Stage) -> None:
+    """The small one comes whole although it is named last; of tables that do not fit, the first lines."""
+    heard: list[str] = []
+    rows = "".join(f"{number},{number * number}\n" for number in range(410))
+
+    def boss(view: View) -> ChatAnswer:
+        if not view.did("recruit"):
+            task = "Sum up more.csv and data.csv by the rules in rules.txt."
+            given = ("assign", {"to": "Ada", "title": "t", "details": task})
+            made = [write("data.csv", f"n,square\n{rows}"), write("more.csv", f"m,square\n{rows * 9}")]
+            return call(*made, write("rules.txt", "round down\n" * 20), GIVEN[0], given)
+        return say("Waiting.")
+
+    def ada(view: View) -> ChatAnswer:
+        heard.append(view.last)
+        return say("Idle.")
+
+    play = await stage({"Boss": boss, "Ada": ada})
+    await play.until_heard(heard)
+    assert "rules.txt as it is now:\n  round down\n" in heard[0] and heard[0].count("round down") == 20
+    assert "data.csv as it is now" not in heard[0]
+    for start in ("data.csv begins (of 3,", "more.csv begins (of 3"):
+        assert start in heard[0]
+    assert "  n,square\n  0,0\n  1,1\n" in heard[0] and "  m,square\n  0,0\n" in heard[0]
+    assert len(heard[0]) < 2_000
+
+
 async def test_a_second_assignment_repeats_no_file_that_its_reader_knows(stage: Stage) -> None:
     """Ada's own file, and one that she has read, are named; one that was changed since comes whole."""
     heard: list[str] = []
