@@ -163,7 +163,7 @@ class AgentJoined:
     """An agent joined `group_id`: recruited by its head, or as the successor of an agent that left.
 
     `leads_group_id`: the group that a successor leads from the start. `role`: "auditor" for one called to
-    judge the result, who is not one of the team.
+    judge the result, who is not one of the team. `replaces`: the name of the agent that a successor follows.
     """
 
     task_id: int
@@ -173,6 +173,7 @@ class AgentJoined:
     title: str
     leads_group_id: int | None = None
     role: str = ""
+    replaces: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,7 +248,8 @@ class AssignmentChanged:
     """An assignment was given, submitted, accepted, rejected or cancelled; `note`: summary or feedback.
 
     Of a submission, `said` is the assignee's own summary; its check was `checked` by a test runner of whose
-    tests `passed` passed ("tests"), or by the exit code 0 of `command` ("exit").
+    tests `passed` passed ("tests"), or by the exit code 0 of `command` ("exit"). `taken_from`: an open one
+    went over to its assignee from this agent, which it replaced; nobody gave it.
     """
 
     task_id: int
@@ -262,12 +264,13 @@ class AssignmentChanged:
     command: str = ""
     checked: Literal["", "tests", "exit"] = ""
     passed: int = 0
+    taken_from: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class AcceptedWorkChanged:
-    """An agent changed files of an assignment that `giver` had accepted. Told once for each acceptance and
-    file."""
+    """An agent changed files of an assignment that `giver` had accepted. Told again of the same file once the
+    giver has read of the change before."""
 
     task_id: int
     group_id: int

@@ -326,7 +326,11 @@ def _plan_cost(body: ev.PlanProposed) -> str:
 
 
 def _joined(body: ev.AgentJoined, at: _Frame) -> list[Post]:
-    """The boss's joining opens the first place; of all others their head tells (`act_of`)."""
+    """The boss's joining opens the first place; a successor is told of by nobody; of all others their head
+    tells (`act_of`)."""
+    if body.replaces:
+        text = wording.SUCCEEDED.format(name=plain(body.name, NAME), old=plain(body.replaces, NAME))
+        return [at.note(text, body.group_id)]
     agent = at.scene.agent(body.agent_id)
     opens = agent and agent.leads and body.group_id == at.task.root_group_id and body.leads_group_id is None
     return [_opening(body, at)] if opens else []
@@ -451,12 +455,12 @@ def act_of(body: ev.EventBody, scene: RenderContext) -> tuple[int, Act] | None:
             agent_id, act = body.agent_id, Act("reopened", ", ".join(body.paths[:6]), body.title)
         case ev.GroupFormed() if body.parent_id is not None:
             agent_id, act = body.head_id, Act("led", body.name)
-        case ev.AgentJoined() if body.role != "auditor" and body.leads_group_id is None:
+        case ev.AgentJoined() if body.role != "auditor" and not body.replaces:
             head = scene.head(body.group_id)
             agent_id = head.agent_id if head and head.agent_id != body.agent_id else 0
             act = Act("recruited", body.name, body.title)
         case ev.AssignmentChanged() if body.state in ("open", "accepted") and (
-            body.state == "open" or not body.note
+            not body.taken_from if body.state == "open" else not body.note
         ):
             giver = scene.named(body.task_id, body.giver)
             agent_id = giver.agent_id if giver else 0

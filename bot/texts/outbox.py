@@ -26,6 +26,7 @@ DEMONSTRATION = {
 }
 """What is said in the posts of a demonstration, by the kind of event."""
 CARD_AT = "-# The live card is in <#{channel}>."
+SUCCEEDED = "👋 **{name}** takes over from {old}, with its open work."
 LEFT = "🚪 **{name}** left: {reason}"
 
 PLAN = "🗺️ **The plan.** Work is starting on it. To change it, write to me here."

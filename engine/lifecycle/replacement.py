@@ -72,7 +72,8 @@ def replace_agent(
         to_lead=old.to_lead,
     )
     fresh, name = add_agent(connection, new, now)
-    events.append(AgentJoined(old.task_id, old.group_id, fresh, name, old.title, old.leads_group_id))
+    leads = old.leads_group_id
+    events.append(AgentJoined(old.task_id, old.group_id, fresh, name, old.title, leads, replaces=old.name))
     _transfer(connection, old, fresh, now)
     _write_note(connection, old, fresh, name, reason, now)  # first: the rest was written to somebody else
     forward_messages(connection, begun, fresh, "who read it and has left")
@@ -83,7 +84,9 @@ def replace_agent(
     giver = connection.execute(sa.select(AGENTS.c.name).where(AGENTS.c.id == old.head_id)).scalar() or ""
     note = f"taken over from {old.name}"
     events += [
-        AssignmentChanged(w.task_id, w.group_id, w.id, w.title, giver, name, "open", note)
+        AssignmentChanged(
+            w.task_id, w.group_id, w.id, w.title, giver, name, "open", note, taken_from=old.name
+        )
         for w in work
         if w.state == "open"
     ]

@@ -20,6 +20,8 @@ def _group(body: e.GroupFormed) -> str:
 
 
 def _joined(body: e.AgentJoined) -> str:
+    if body.replaces:
+        return f"👋 {plain(body.name, 40)} took over from {plain(body.replaces, 40)}"
     said = body.name.casefold().startswith(body.title.casefold())  # as of Boss and Auditor 2
     title = "" if said else f": {plain(body.title, 60)}"
     return f"👋 {plain(body.name, 40)} joined{title}"
@@ -29,7 +31,12 @@ def _left(body: e.AgentLeft) -> str:
     return f"🚪 {plain(body.name, 40)} left: {bare(body.reason, 80)}"
 
 
-CHANGED = {"paused": "was paused", "resumed": "was resumed", "edited": "was edited", "model": "changed model"}
+CHANGED = {
+    "paused": "was paused",
+    "resumed": "was resumed",
+    "edited": "was edited",
+    "model": "was given another model",
+}
 
 
 def _changed(body: e.AgentChanged) -> str:
@@ -53,6 +60,8 @@ ASSIGNMENT = {
 
 def _assignment(body: e.AssignmentChanged) -> str:
     names = {"giver": plain(body.giver, 40), "assignee": plain(body.assignee, 40)}
+    if body.taken_from:
+        return f"📌 {names['assignee']} took over: {plain(body.title, 70)}"
     return ASSIGNMENT[body.state].format(title=plain(body.title, 70), **names)
 
 

@@ -290,6 +290,17 @@ def test_text_from_right_to_left_keeps_its_neighbours_in_place() -> None:
         ),
         (events.AgentJoined(1, 1, 2, "Auditor 2", "auditor"), "👋 Auditor 2 joined"),
         (events.AgentJoined(1, 1, 2, "Nora", "editor"), "👋 Nora joined: editor"),
+        (events.AgentJoined(1, 1, 2, "Nora 2", "editor", replaces="Nora"), "👋 Nora 2 took over from Nora"),
+        (
+            events.AssignmentChanged(
+                1, 1, 2, "Index", "Ada", "Nora 2", "open", "taken over from Nora", taken_from="Nora"
+            ),
+            "📌 Nora 2 took over: Index",
+        ),
+        (
+            events.AgentChanged(1, 1, 2, "Nora", "model", "You", "small"),
+            "✋ Nora was given another model by You",
+        ),
         (events.CodeRan(1, 1, 2, "Lea", "pytest", 1, "exit", ""), "⚙️ Lea ran pytest: exit code 1"),
     ],
     ids=lambda value: "",

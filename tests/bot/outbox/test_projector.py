@@ -288,6 +288,19 @@ async def test_who_has_to_do_what_is_told_without_waiting_for_words() -> None:
     assert (post.persona.split(" ")[0], post.group_id, post.pings) == ("Ada", 2, ())
 
 
+async def test_a_successor_is_no_recruit_of_its_head() -> None:
+    """Who replaced the agent stands with its leaving; its head recruited nobody and gave nothing."""
+    why = "too slow (replaced by Tom (manages the server))"
+    acts = (
+        ev.AgentLeft(1, 2, 4, "Bo", why),
+        ev.AgentJoined(1, 2, 9, "Bo 2", "writer", replaces="Bo"),
+        ev.AssignmentChanged(1, 2, 7, "Test", "Ada", "Bo 2", "open", "taken over from Bo", taken_from="Bo"),
+    )
+    left, joined, said = await projected(*acts, ev.AgentSpoke(1, 2, 3, "Ada", (), "Go on."))
+    assert left.text == f"🚪 **Bo** left: {why}" and "**Bo 2** takes over from Bo" in joined.text
+    assert (joined.persona, said.foot) == ("", "")
+
+
 async def test_much_work_without_a_word_is_told_on_its_own() -> None:
     """Who writes forty files and says nothing is seen at work."""
     files = [ev.FileWritten(1, 2, 4, "Bo", f"{n}.py", n, 9, "added") for n in range(MOST)]
