@@ -60,7 +60,10 @@ _under_way = (
     sa.select(MODEL_CALLS)
     .join(AGENTS, sa.and_(AGENTS.c.id == MODEL_CALLS.c.agent_id, AGENTS.c.fence + 1 == MODEL_CALLS.c.step))
     .join(TASKS, TASKS.c.id == AGENTS.c.task_id)
-    .where(AGENTS.c.status == "active", TASKS.c.state == "running")
+    .where(
+        AGENTS.c.status == "active",
+        sa.or_(TASKS.c.state == "running", sa.and_(TASKS.c.state == "paused", AGENTS.c.call != "")),
+    )
     .order_by(MODEL_CALLS.c.agent_id)
 )
 

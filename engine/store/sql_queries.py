@@ -77,6 +77,8 @@ _at_cap = (
 )
 _has_to_work = sa.and_(AGENTS.c.status == "active", sa.or_(AGENTS.c.in_turn, _unread))
 _busy = sa.and_(_has_to_work, ~_at_cap)
+_answering = sa.and_(AGENTS.c.status == "active", AGENTS.c.call != "")
+"""Of a paused task: its call is under way and runs to its end."""
 
 
 _BUDGET_COLUMNS = (
@@ -102,6 +104,7 @@ _tasks = sa.select(
     TASKS,
     BUDGETS,
     _count(AGENTS, _busy).label("working"),
+    _count(AGENTS, _answering).label("answering"),
     _count(ASSIGNMENTS, ASSIGNMENTS.c.state != "cancelled").label("given"),
     _count(ASSIGNMENTS, ASSIGNMENTS.c.state == "accepted").label("accepted"),
     _count(FILES, FILES.c.blob.is_not(None)).label("file_count"),
@@ -127,6 +130,7 @@ _agents = (
     sa.select(
         AGENTS,
         _busy.label("busy"),
+        _answering.label("answering"),
         sa.and_(_has_to_work, _at_cap).label("held"),
         *(_subtree_budgets.c[name].label(f"subtree_{name}") for name in _BUDGET_COLUMNS),
         sa.case((_subtree_budgets.c.id.is_not(None), _agents_in_subtree), else_=0).label("subtree_agents"),
@@ -174,7 +178,7 @@ def _task_view(row: AnyRow) -> TaskView:
         root_group_id=row.root_group_id,
         boss_id=row.boss_id,
         agents=row.agents,
-        working=row.working if row.state == "running" else 0,
+        working=row.working if row.state == "running" else row.answering if row.state == "paused" else 0,
         assignments=row.given,
         accepted=row.accepted,
         files=row.file_count,
@@ -216,7 +220,7 @@ _owes = AGENTS.alias("owes")
 
 
 def _agent_view(row: AnyRow, waits_for: tuple[str, ...]) -> AgentView:
-    busy = row.busy and row.task_state == "running"
+    busy = row.busy if row.task_state == "running" else row.answering and row.task_state == "paused"
     state = row.status if row.status != "active" else ("working" if busy else "idle")
     return AgentView(
         id=row.id,

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from engine.commands import PauseAgent, StartTask
+from engine.commands import PauseAgent, PauseTask, StartTask
 from engine.llm.scripted import call, say
 from engine.ports import ChatAnswer, ChatRequest, Written
 from engine.queries import ModelCallView
@@ -78,6 +78,33 @@ async def test_a_call_is_written_down_while_it_lasts(world: World, monkeypatch: 
 
     await world.until(quiet)
     assert not await engine.look.model_calls() and not await engine.look.working_groups()
+
+
+async def test_a_call_that_a_pause_of_its_task_leaves_running_is_shown(world: World) -> None:
+    """A paused task works no more than what is under way: until that is answered, its agent is at work."""
+    slow = Slow()
+    slow.hears.set()
+    engine = await world.start(slow)
+    task = await engine.handle(StartTask("g", "ann", "here"))
+
+    async def is_sent() -> bool:
+        calls = await engine.look.model_calls(task)
+        return bool(calls) and calls[0].sent
+
+    await world.until(is_sent)
+    await engine.handle(PauseTask(task, "ann"))
+    view = await engine.look.task(task)
+    assert (view.state, view.working) == ("paused", 1)
+    assert (await engine.look.agent(view.boss_id)).state == "working"
+    assert len(await engine.look.model_calls(task)) == 1
+    slow.answers.set()
+
+    async def rests() -> bool:
+        return not (await engine.look.task(task)).working
+
+    await world.until(rests)
+    assert (await engine.look.agent(view.boss_id)).state == "idle"
+    assert not await engine.look.model_calls(task)
 
 
 async def test_the_usual_time_is_the_median_of_the_newest_steps_of_the_space(world: World) -> None:
