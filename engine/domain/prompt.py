@@ -139,15 +139,17 @@ def _standing(facts: StepFacts, *, whole: bool) -> str:
 def _people(colleagues: Sequence[Colleague]) -> list[str]:
     lines = []
     for relation, label in (("head", "Your head"), ("peer", "Beside you"), ("member", "Your members")):
-        names = [
-            f"{c.name} ({clean_line(c.title)})" if c.title else c.name
-            for c in colleagues
-            if c.relation == relation
-        ]
+        names = [_colleague(c) for c in colleagues if c.relation == relation]
         if names:
             more = f" and {len(names) - MAX_SHOWN} more" if len(names) > MAX_SHOWN else ""
             lines.append(f"{label}: {', '.join(names[:MAX_SHOWN])}{more}")
     return lines
+
+
+def _colleague(colleague: Colleague) -> str:
+    about = [clean_line(colleague.title)] if colleague.title else []
+    about += ["paused"] if colleague.paused else []
+    return f"{colleague.name} ({', '.join(about)})" if about else colleague.name
 
 
 def _work_lines(agent: AgentFacts, work: Sequence[AssignmentFacts], *, whole: bool) -> list[str]:

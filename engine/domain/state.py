@@ -135,12 +135,14 @@ class Rest:
 
 @dataclass(frozen=True, slots=True)
 class Colleague:
-    """An agent of the same group. `relation`: head, peer or member."""
+    """An agent of the same group. `relation`: head, peer or member. `paused`: it answers only once it is
+    resumed."""
 
     id: int
     name: str
     title: str
     relation: str
+    paused: bool = False
 
 
 @dataclass(frozen=True, slots=True)

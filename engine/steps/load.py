@@ -68,6 +68,7 @@ _agent_and_task = Prepared(
         BUDGETS.c.frozen.label("budget_frozen"),
         _chief.c.name.label("chief_name"),
         _chief.c.title.label("chief_title"),
+        _chief.c.status.label("chief_status"),
         sa.select(sa.func.max(INTERVENTIONS.c.times))
         .where(INTERVENTIONS.c.task_id == AGENTS.c.task_id, INTERVENTIONS.c.rule == REFUSAL)
         .correlate(AGENTS)
@@ -127,11 +128,11 @@ _begins = sa.and_(_asks.c.id == sa.bindparam("agent"), sa.not_(_asks.c.in_turn))
 
 def _people_in(group: sa.Select[tuple[int]]) -> Prepared:
     return Prepared(
-        sa.select(AGENTS.c.id, AGENTS.c.name, AGENTS.c.title)
+        sa.select(AGENTS.c.id, AGENTS.c.name, AGENTS.c.title, AGENTS.c.status)
         .where(
             AGENTS.c.group_id == group.scalar_subquery(),
             AGENTS.c.id != sa.bindparam("agent"),
-            AGENTS.c.status == "active",
+            AGENTS.c.status != "dismissed",
         )
         .order_by(AGENTS.c.id)
         .limit(sa.bindparam("most", type_=sa.Integer))
@@ -320,7 +321,8 @@ def _step_facts(row: FetchedRow, found: _Found) -> StepFacts:
     agent = _agent(row)
     head = None
     if agent.head_id is not None:
-        head = Colleague(agent.head_id, row.chief_name, row.chief_title, "head")
+        paused = row.chief_status == "paused"
+        head = Colleague(agent.head_id, row.chief_name, row.chief_title, "head", paused)
     return StepFacts(
         task=_task(row),
         agent=agent,
@@ -397,5 +399,9 @@ def _agent(row: FetchedRow) -> AgentFacts:
 def _colleagues_of(agent: AgentFacts, head: Colleague | None, found: _Found) -> tuple[Colleague, ...]:
     known = [head] if head else []
     for rows, relation in ((found.peers, "peer"), (found.members, "member")):
-        known += [Colleague(row.id, row.name, row.title, relation) for row in rows if row.id != agent.head_id]
+        known += [
+            Colleague(row.id, row.name, row.title, relation, row.status == "paused")
+            for row in rows
+            if row.id != agent.head_id
+        ]
     return tuple(known)

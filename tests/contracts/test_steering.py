@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import pytest
 import sqlalchemy as sa
@@ -216,3 +216,32 @@ async def test_new_instructions_and_another_model_take_effect_and_are_told(world
     assert "Ann (Editors)" in (await world.rows(notes))[0].text
     fresh = await engine.handle(ReplaceAgent(ids["Ben"], "ann"))
     assert (await engine.look.agent(fresh)).model == "large"
+
+
+async def test_a_paused_colleague_is_shown_as_paused(world: World) -> None:
+    """To who works beside it and to its head: it is there, and answers once it is resumed."""
+    stage = Stage()
+    engine = await world.start(stage)
+    await engine.handle(StartTask("g", "me", "here"))
+
+    async def settled() -> bool:
+        return {"Ada", "Cy"} <= set(stage.seen)
+
+    await world.until(settled)
+    ids = {agent.name: agent.id for agent in await engine.look.agents(1)}
+    await engine.handle(PauseAgent(ids["Ben"], "me"))
+    heard: dict[str, str] = {}
+    for name in ("Ada", "Boss"):
+        before = len(stage.seen[name])
+        await engine.handle(SayToAgent(ids[name], "How is it going?", "me", "Me"))
+        await world.until(_longer(stage.seen[name], before))
+        heard[name] = stage.seen[name][-1].messages[-1].content
+    assert "Beside you: Ben (w, paused)" in heard["Ada"]
+    assert "Your members: Ada (w), Ben (w, paused)" in heard["Boss"]
+
+
+def _longer(requests: list[ChatRequest], before: int) -> Callable[[], Awaitable[bool]]:
+    async def holds() -> bool:
+        return len(requests) > before
+
+    return holds
