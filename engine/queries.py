@@ -151,6 +151,7 @@ class AssignmentView:
     summary: str
     feedback: str
     files: tuple[str, ...]
+    given_at: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

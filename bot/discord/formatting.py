@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import discord
 
+from engine.domain.budget import CENTS_ENOUGH, amounts
 from engine.domain.clean import clean_line, clean_text
 
 INVISIBLE = "\u200b"
@@ -177,6 +178,11 @@ def dollars(micros: int) -> str:
     """Format micro-dollars with two decimals, or four below one cent."""
     value = micros / 1_000_000
     return f"${value:,.4f}" if 0.00005 <= value < 0.01 else f"${value:,.2f}"
+
+
+def money_used(micros: int, cap: int) -> tuple[str, str]:
+    """Format what is spent and its cap, to the same number of decimals where these are small amounts."""
+    return amounts("cost", micros, cap) if cap < CENTS_ENOUGH else (dollars(micros), dollars(cap))
 
 
 def span(seconds: float) -> str:

@@ -16,7 +16,17 @@ from itertools import takewhile, zip_longest
 from typing import Any, Protocol
 
 from bot import texts
-from bot.discord.formatting import bare, capitalised, cut, dollars, fenced, many, plain, without_previews
+from bot.discord.formatting import (
+    bare,
+    capitalised,
+    cut,
+    dollars,
+    fenced,
+    many,
+    money_used,
+    plain,
+    without_previews,
+)
 from bot.discord.identities import guild_of, owner_id
 from bot.notifications.followers import Followers, pings
 from bot.notifications.gate_reminder import Asked, Watchers, reminder
@@ -584,26 +594,33 @@ def _person(by: str) -> str:
 def _cap(body: ev.CapReached, at: _Frame) -> list[Post]:
     if body.cap == "agents" if body.percent < 100 else body.cap != "agents":
         return []  # a gate asks how to continue, or the wrap-up says why; agents cost nothing by themselves
-    amount = dollars if body.cap == "cost" else "{:,}".format
     if body.agent_id is not None:
-        return [_subtree_cap(body, amount, at)]
+        return [_subtree_cap(body, at)]
     warning = wording.CAP_WARNING if body.used < 100 else wording.CAP_PASSED
     text = wording.CAP_FULL if body.percent >= 100 else warning
-    text = text.format(percent=body.used, cap=body.cap, spent=amount(body.spent), limit=amount(body.limit))
+    spent, limit = _used_of(body)
+    text = text.format(percent=body.used, cap=body.cap, spent=spent, limit=limit)
     return [at.note(text, lane=Lane.STATUS)]
 
 
-def _subtree_cap(body: ev.CapReached, amount: Callable[[int], str], at: _Frame) -> Post:
+def _used_of(body: ev.CapReached) -> tuple[str, str]:
+    if body.cap == "cost":
+        return money_used(body.spent, body.limit)
+    return f"{body.spent:,}", f"{body.limit:,}"
+
+
+def _subtree_cap(body: ev.CapReached, at: _Frame) -> Post:
     """A part's cap is near: who set it is named and not pinged, there is nothing to decide yet."""
     setter = owner_id(body.by) or 0
     form = wording.SUBTREE_CAP_WARNING if body.used < 100 else wording.SUBTREE_CAP_PASSED
+    spent, limit = _used_of(body)
     text = form.format(
         setter=f"<@{setter}> " if setter else "",
         percent=body.used,
         cap=body.cap,
         who=plain(body.name, NAME),
-        spent=amount(body.spent),
-        limit=amount(body.limit),
+        spent=spent,
+        limit=limit,
     )
     return at.note(text, lane=Lane.STATUS)
 

@@ -51,7 +51,7 @@ PLAN_BEYOND = (
 PLAN_MINUTES = " · ⏱️ about {minutes} min"
 SMALL_PRINT = "-# {text}"
 ACTS = {
-    "led": "formed the group {names}",
+    "led": "formed a group: {names}",
     "recruited": "recruited {names}",
     "gave": "assigned {names}",
     "wrote": "wrote {names}",

@@ -23,7 +23,7 @@ from engine.domain.budget import (
     WARN_PERCENT,
     Budget,
     CapName,
-    amount,
+    amounts,
     is_near,
     spent_budget,
 )
@@ -132,7 +132,7 @@ def pause_and_ask(
 def _at_the_cap(at: tuple[CapName, int, int]) -> str:
     """Return why work stops at a cap: it is used up, or the next call would exceed it."""
     cap, spent, limit = at
-    used = f"{amount(cap, spent)} of {amount(cap, limit)}"
+    used = " of ".join(amounts(cap, spent, limit))
     if spent >= limit:
         return f"The cap on {cap} is reached: {used} used."
     return f"The next model call does not fit within the cap on {cap}: {used} used."

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from engine.domain.budget import WARN_PERCENT, CapName, amount
+from engine.domain.budget import WARN_PERCENT, CapName, amounts
 from engine.domain.gates import SUBTREE_CAP, choices_of
 from engine.events import CapReached
 from engine.lifecycle.gates import NewGate, raise_gate
@@ -14,7 +14,7 @@ from engine.store.core import GATES, AnyRow, append_events, new_key
 
 def used_of(cap: CapName, spent: int, limit: int) -> str:
     """Format the use of a cap: "$0.80 of $1.00", "4 of 5 minutes"."""
-    return f"{amount(cap, spent)} of {amount(cap, limit)}{'' if cap == 'cost' else f' {cap}'}"
+    return f"{' of '.join(amounts(cap, spent, limit))}{'' if cap == 'cost' else f' {cap}'}"
 
 
 def warn_setter(

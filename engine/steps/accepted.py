@@ -36,7 +36,7 @@ def _marks(stored: str) -> dict[int, str]:
     """Return the assignments as part of which a file was accepted, each with the key of the last notice of a
     later change, "" for none."""
     marks = loads(stored) if stored else []
-    return dict(mark if isinstance(mark, list) else (mark, "") for mark in marks)
+    return dict((mark[0], mark[1]) if isinstance(mark, list) else (mark, "") for mark in marks)
 
 
 def _stored(marks: Mapping[int, str]) -> str:

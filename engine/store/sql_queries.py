@@ -293,6 +293,7 @@ def _assignment_views(connection: Connection, task_id: int) -> list[AssignmentVi
             summary=r.summary,
             feedback=r.feedback,
             files=tuple(loads(r.files_json)),
+            given_at=r.created_at,
         )
         for r in rows
     ]

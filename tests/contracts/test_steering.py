@@ -221,7 +221,7 @@ async def test_new_instructions_and_another_model_take_effect_and_are_told(world
 async def test_a_paused_colleague_is_shown_as_paused(world: World) -> None:
     """To who works beside it and to its head: it is there, and answers once it is resumed."""
     stage = Stage()
-    engine = await world.start(stage)
+    engine = await world.start(stage)  # type: ignore[arg-type]
     await engine.handle(StartTask("g", "me", "here"))
 
     async def settled() -> bool:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 
 from bot import texts
-from bot.discord.formatting import dollars, escape, fenced, many, plain, span
+from bot.discord.formatting import dollars, escape, fenced, many, money_used, plain, span
 from bot.outbox.split import split
 from engine.queries import AgentView, AssignmentView, StepView
 
@@ -27,7 +27,10 @@ def step_pages(agent: AgentView, steps: Sequence[StepView], budget_line: str = "
 
 
 def why_pages(agent: AgentView, steps: Sequence[StepView], given: Sequence[AssignmentView]) -> list[str]:
-    """Return what led an agent to the newest of `steps`, then all it did in it, as pages."""
+    """Return what led an agent to the newest of `steps`, then all it did in it, as pages. What it was `given`
+    after that step had begun led to nothing in it."""
+    if steps:
+        given = [each for each in given if each.given_at <= steps[0].at - steps[0].seconds]
     head = [texts.WHY_HEAD.format(name=plain(agent.name, 40)), *([_facts(steps[0])] if steps else [])]
     body = [_assigned(each) for each in given]
     if agent.instructions.strip():
@@ -120,7 +123,9 @@ def budget_text(agent: AgentView, below: Sequence[AgentView]) -> str:
     caps = budget.caps
     used = [
         f"{budget.agents} of {caps.agents} agents" if caps.agents else many(budget.agents, "agent"),
-        dollars(budget.spent_micros) + (f" of {dollars(caps.cost_micros)}" if caps.cost_micros else ""),
+        " of ".join(money_used(budget.spent_micros, caps.cost_micros))
+        if caps.cost_micros
+        else dollars(budget.spent_micros),
         f"{budget.spent_tokens:,}" + (f" of {caps.tokens:,}" if caps.tokens else "") + " tokens",
         f"until <t:{int(budget.ends_at)}:t>" if budget.ends_at else "",
         texts.SUBTREE_STOPPED if budget.stopped else "",

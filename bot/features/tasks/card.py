@@ -11,7 +11,7 @@ from typing import Any
 import discord
 
 from bot import texts
-from bot.discord.formatting import bar, bare, cut, dollars, many, plain, span
+from bot.discord.formatting import bar, bare, cut, dollars, many, money_used, plain, span
 from bot.features.tasks.buttons import TaskButton
 from bot.features.tasks.questions import OpenQuestion, question_lines
 from bot.features.tasks.tree import tree_text
@@ -162,12 +162,14 @@ def _spending(task: TaskView) -> Sequence[str]:
     """Return what was spent and used: on one line, or on two where it must be said how money is counted."""
     if task.demonstration:
         return ()  # its own line says that it costs nothing
-    spend, cap = task.spend, dollars(task.limits.cost_micros or 0)
+    spend = task.spend
+    spent, cap = money_used(spend.cost_micros, task.limits.cost_micros or 0)
     used = spend.prompt_tokens + spend.completion_tokens
     tokens = texts.TOKENS_USED.format(used=used, cap=task.limits.tokens or 0)
     if not spend.priced and spend.cost_micros:
-        return texts.MONEY_CEILING.format(spent=dollars(spend.cost_micros), cap=cap), tokens
-    return (f"{texts.MONEY_USED.format(spent=cost_text(spend), cap=cap)} · {tokens}",)
+        return texts.MONEY_CEILING.format(spent=spent, cap=cap), tokens
+    money = texts.MONEY_USED.format(spent=spent if spend.priced else cost_text(spend), cap=cap)
+    return (f"{money} · {tokens}",)
 
 
 def _time(task: TaskView) -> str:

@@ -16,7 +16,7 @@ def _plan(body: e.PlanProposed) -> str:
 
 
 def _group(body: e.GroupFormed) -> str:
-    return f"🏠 Group {plain(body.name, 60)} was formed"
+    return f"🏠 New group: {plain(body.name, 60)}"
 
 
 def _joined(body: e.AgentJoined) -> str:

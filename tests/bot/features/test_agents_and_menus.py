@@ -178,6 +178,19 @@ async def test_the_menu_inspects_explains_and_pauses(stage: Stage) -> None:
     assert isinstance(stage.engine.commands[-1], PauseAgent)
 
 
+async def test_why_lists_no_work_that_came_later(stage: Stage) -> None:
+    """What an agent was given after the step had begun led to nothing in it."""
+    task, ada = await crew(stage)
+    words = await stage.posted(task.room, ada)
+    (step,) = await stage.engine.look.steps(ada, limit=1)
+    for title, at in (("Choose the wood", step.at - step.seconds), ("Oil it", step.at)):
+        number = stage.engine.assign(task.boss, ada, title)
+        given = stage.engine.world.assignments
+        given[number] = replace(given[number], given_at=at)
+    why = await stage.boss.context_menu(task.room, "Why?", words)
+    assert "Choose the wood" in why.response.content and "Oil it" not in why.response.content
+
+
 async def test_the_menu_on_a_message_whose_id_is_not_stored_yet(stage: Stage) -> None:
     """Discord shows a message to people before that: the menu waits for it."""
     task, ada = await crew(stage)

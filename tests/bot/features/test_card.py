@@ -244,6 +244,8 @@ def test_what_happens_now_is_the_whole_step_in_words() -> None:
         ToolCall("f", "update_todo", "not json"),
         ToolCall("g", "git__log", "[1]"),
     )
+    script = (ToolCall("s", "run", '{"command": ["sh", "-c", "cat a.md"]}'),)
+    assert doing_text(doing_of(script)) == "runs cat a.md", "as the posts show it"
     named_by_nothing = (ToolCall("h", "review", '{"assignment": 3, "verdict": "accept"}'),)
     assert [each.subjects for each in doing_of(named_by_nothing)] == [()]
     doing = doing_of(calls)

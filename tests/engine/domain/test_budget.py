@@ -7,7 +7,7 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.domain.budget import Budget, amount, estimated_micros, is_near, spent_budget
+from engine.domain.budget import Budget, amount, amounts, estimated_micros, is_near, spent_budget
 from engine.ports import Quote
 
 AMOUNTS = st.integers(0, 10_000)
@@ -42,3 +42,11 @@ def test_money_is_estimated_at_the_price_of_the_quote() -> None:
     assert estimated_micros(Quote(1_000, 0), 10_000) == 0
     assert estimated_micros(None, 10_000) == 0
     assert (amount("cost", 1_500_000), amount("tokens", 1_500)) == ("$1.50", "1,500")
+
+
+def test_what_is_used_of_a_small_cap_does_not_contradict_it() -> None:
+    """Whole cents stay as they are; so does money of which a part of a cent decides nothing."""
+    assert amounts("cost", 14_900, 20_000) == ("$0.0149", "$0.0200")
+    assert amounts("cost", 400_000, 500_000) == ("$0.40", "$0.50")
+    assert amounts("cost", 2_993_100, 3_000_000) == ("$2.99", "$3.00")
+    assert amounts("tokens", 1_200, 5_000) == ("1,200", "5,000")

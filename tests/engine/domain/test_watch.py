@@ -227,6 +227,8 @@ def test_a_head_overreaches_only_while_a_member_idles_and_writes_less() -> None:
     assert not list(heads_at_members_work(Snapshot(1, (head, agent(2, busy=True))), NOW, OPTIONS))
     assert not list(heads_at_members_work(Snapshot(1, (head, agent(2, writes=6))), NOW, OPTIONS))
     assert not list(heads_at_members_work(Snapshot(1, (head,)), NOW, OPTIONS))
+    judged = Snapshot(1, (head, agent(2)), audited=True)
+    assert not list(heads_at_members_work(judged, NOW, OPTIONS)), "the result is being judged"
 
 
 def test_recruits_without_work_are_counted_by_head() -> None:
