@@ -268,8 +268,11 @@ class Workspace(Protocol):
     async def get(self, task_id: int, blob: str) -> bytes:
         """Return the bytes of a blob. Raises NotFound."""
 
-    async def merge(self, task_id: int, base: str | None, ours: str, theirs: str) -> Merge:
-        """Merge blobs three-way (`base` None: both added). Binary files always conflict (ours kept)."""
+    async def merge(self, task_id: int, base: str | None, ours: str, theirs: str, *, path: str = "") -> Merge:
+        """Merge blobs three-way (`base` None: both added). Binary files always conflict (ours kept).
+
+        `path`: tables are merged by rows, which may be beside each other.
+        """
 
     async def record(self, task_id: int, revisions: Sequence[Revision]) -> None:
         """Append committed revisions (ascending ids) to the git history; known ids are skipped."""

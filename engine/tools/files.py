@@ -110,7 +110,7 @@ async def write_file(context: ToolContext, arguments: WriteFileArguments) -> Too
     if base == current.blob:
         return await stage_content(context, path, content, current.blob, "changed")
     ours = await _put(context, content)
-    merged = await context.workspace.merge(context.task.id, base, ours, current.blob)
+    merged = await context.workspace.merge(context.task.id, base, ours, current.blob, path=path)
     text = await context.workspace.get(context.task.id, merged.blob)
     if merged.conflict:
         raise _conflict(path, current, text)
@@ -122,8 +122,8 @@ def _conflict(path: str, current: FileNow, merged: bytes) -> ToolRefused:
     text = merged.decode("utf-8", "replace")
     shown = clip(text, MAX_READ)
     return ToolRefused(
-        f"Conflict: {path} was changed by {current.agent} (revision {current.shown}) in the same lines. "
-        f"Nothing is written. Both sides, with markers:\n{shown}\n"
+        f"Conflict: {path} was changed by {current.agent} (revision {current.shown}) in the same lines or "
+        f"beside them. Nothing is written. Both sides, with markers:\n{shown}\n"
         f"Write the reconciled file with base_revision {current.shown}.",
         "conflict",
         (path, current.revision) if shown == text else ("", None),

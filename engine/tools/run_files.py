@@ -112,10 +112,11 @@ class _RunFiles:
     async def _merged(self, path: str, now: FileNow, ours: str) -> tuple[str, bytes]:
         task, workspace = self._context.task.id, self._context.workspace
         assert now.blob is not None
-        merged = await workspace.merge(task, self._given.get(path), ours, now.blob)
+        merged = await workspace.merge(task, self._given.get(path), ours, now.blob, path=path)
         if merged.conflict:
             raise Invalid(
-                f"{now.agent} wrote the same lines meanwhile; theirs stays.", "Read the file again."
+                f"{now.agent} changed the same lines or some beside them meanwhile; theirs stays.",
+                "Read the file again.",
             )
         return merged.blob, await workspace.get(task, merged.blob)
 

@@ -53,9 +53,9 @@ class GitWorkspace:
         """Return the bytes of a blob. Raises NotFound."""
         return await self._run(task_id, lambda repo: repo.get(blob))
 
-    async def merge(self, task_id: int, base: str | None, ours: str, theirs: str) -> Merge:
+    async def merge(self, task_id: int, base: str | None, ours: str, theirs: str, *, path: str = "") -> Merge:
         """Return the three-way merge of blobs; markers name `ours` and `theirs`."""
-        return await self._run(task_id, lambda repo: repo.merge(base, ours, theirs))
+        return await self._run(task_id, lambda repo: repo.merge(base, ours, theirs, path))
 
     async def record(self, task_id: int, revisions: Sequence[Revision]) -> None:
         """Append committed revisions to the git history; ids already there are skipped."""

@@ -28,6 +28,7 @@ from engine.workspace.loose import (
     write_loose,
 )
 from engine.workspace.message import author_line, commit_message, parse_trailers
+from engine.workspace.rows import merged_rows, of_records
 from engine.workspace.settle import BRANCH, heal, settle, settled
 from engine.workspace.tree import Folder
 
@@ -135,7 +136,7 @@ class TaskRepository:
 
     # ------------------------------------------------------------ merging
 
-    def merge(self, base: str | None, ours: str, theirs: str) -> Merge:
+    def merge(self, base: str | None, ours: str, theirs: str, path: str = "") -> Merge:
         """Return the three-way merge of blobs; see the port."""
         if theirs in {ours, base}:
             return Merge(ours, conflict=False)
@@ -143,7 +144,11 @@ class TaskRepository:
             return Merge(theirs, conflict=False)
         if not all(is_text(self.get(blob)) for blob in (base, ours, theirs) if blob):
             return Merge(ours, conflict=True)
-        return self._merge_text(base, ours, theirs)
+        merged = self._merge_text(base, ours, theirs)
+        if not merged.conflict or base is None or not of_records(path):
+            return merged
+        rows = merged_rows(*(self.get(blob) for blob in (base, ours, theirs)))
+        return merged if rows is None else Merge(self.put(rows), conflict=False)
 
     def _merge_text(self, base: str | None, ours: str, theirs: str) -> Merge:
         with self._reading:
