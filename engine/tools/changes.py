@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 from engine.domain.changes import FileChange, change_of
 from engine.domain.evidence import History, Touch
 from engine.domain.state import AssignmentFacts
+from engine.lifecycle.agents import subtree
 from engine.store.core import ASSIGNMENTS, REVISIONS
 from engine.tools.base import ToolContext
 from engine.tools.diff import content_of, revision_at
@@ -52,13 +53,15 @@ def _touches(connection: Connection, task_id: int, paths: Sequence[str]) -> dict
 async def since_assignment(
     context: ToolContext, work: AssignmentFacts, listed: Collection[str]
 ) -> tuple[FileChange, ...]:
-    """Return what its assignee changed since an assignment was given, and what became of the files `listed`
-    in its submission."""
+    """Return what its assignee and all below it changed since an assignment was given, and what became of
+    the files `listed` in its submission."""
     start = await context.db.read(lambda c: given_at(c, work.id))
     writers = await context.db.read(lambda c: _writers(c, context.task.id, start))
     for path in context.files:
         writers[path] = list(dict.fromkeys([*writers.get(path, []), context.agent.name]))
-    mine = [path for path, names in writers.items() if context.agent.name in names]
+    below = await context.db.read(lambda c: subtree(c, context.agent.id, dismissed=True))
+    team = {context.agent.name, *(row.name for row in below)}
+    mine = [path for path, names in writers.items() if team & set(names)]
     paths = sorted({*mine, *listed}, key=lambda path: (path not in listed, path))
     changes = [await _change(context, path, start, writers.get(path, [])) for path in paths[:MOST]]
     changes += [FileChange(path, "changed", tuple(writers.get(path, []))) for path in paths[MOST:]]

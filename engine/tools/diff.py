@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from difflib import unified_diff
 
@@ -35,12 +35,12 @@ class DiffArguments(Arguments):
 
 @dataclass(frozen=True, slots=True)
 class _Change:
-    """A file that changed: its contents before and now (None: there was none), and who wrote it last."""
+    """A file that changed: its contents before and now (None: there was none), and who changed it."""
 
     path: str
     before: bytes | None
     now: bytes | None
-    agent: str
+    by: str
 
 
 async def diff(context: ToolContext, arguments: DiffArguments) -> ToolResult:
@@ -118,13 +118,9 @@ def _changed_after(connection: Connection, task_id: int, start: int) -> dict[str
     return {row.path: start for row in connection.execute(query.distinct())}
 
 
-def _changed_by(
-    connection: Connection, task_id: int, start: int, agent_id: int, *, team: bool
-) -> dict[str, int]:
-    """Return the paths that an agent, with its `team` one below it too, wrote after a revision, each with
-    that revision."""
-    below = subtree(connection, agent_id, dismissed=True)
-    names = [row.name for row in below if team or row.id == agent_id]
+def _changed_by(connection: Connection, task_id: int, start: int, agent_id: int) -> dict[str, int]:
+    """Return the paths that an agent, or one below it, wrote after a revision, each with that revision."""
+    names = [row.name for row in subtree(connection, agent_id, dismissed=True)]
     query = sa.select(REVISIONS.c.path).where(REVISIONS.c.task_id == task_id, REVISIONS.c.id > start)
     return {
         row.path: start for row in connection.execute(query.where(REVISIONS.c.agent.in_(names)).distinct())
@@ -150,28 +146,34 @@ async def since_review(context: ToolContext, assignment: int, limit: int) -> str
     if at is None:
         return None
     start = await context.db.read(lambda c: revision_at(c, context.task.id, at))
-    return await differences_since(context, start, limit, team=True)
+    return await differences_since(context, start, limit)
 
 
 async def differences_since(
-    context: ToolContext, start: int, limit: int, *, whole: bool = False, team: bool = False
+    context: ToolContext, start: int, limit: int, *, first: Collection[str] = (), whole: bool = False
 ) -> str:
-    """Return what the agent, with its `team` all below it too, changed since a revision, about `limit`
-    characters; see `differences`."""
-    bases = await context.db.read(
-        lambda c: _changed_by(c, context.task.id, start, context.agent.id, team=team)
-    )
-    return await differences(context, bases | dict.fromkeys(context.files, start), limit, whole=whole)
+    """Return what the agent, with all below it, changed since a revision, about `limit` characters; see
+    `differences`. The files `first` are there whoever changed them."""
+    bases = await context.db.read(lambda c: _changed_by(c, context.task.id, start, context.agent.id))
+    bases |= dict.fromkeys([*context.files, *first], start)
+    return await differences(context, bases, limit, first=first, whole=whole)
 
 
 async def differences(
-    context: ToolContext, bases: Mapping[str, int], limit: int, *, whole: bool = False
+    context: ToolContext,
+    bases: Mapping[str, int],
+    limit: int,
+    *,
+    first: Collection[str] = (),
+    whole: bool = False,
 ) -> str:
     """Return the differences of files between their base revisions and now, about `limit` characters.
 
-    `whole`: what there is of one file is shown whole or not at all.
+    `first`: those that come before the others. `whole`: what there is of one file is shown whole or not at
+    all.
     """
-    changes = [await _change(context, path, revision) for path, revision in sorted(bases.items())]
+    paths = sorted(bases, key=lambda path: (path not in first, path))
+    changes = [await _change(context, path, bases[path]) for path in paths]
     changed = [change for change in changes if change.before != change.now]
     return await asyncio.to_thread(_render, changed, limit, whole)
 
@@ -183,7 +185,18 @@ async def _change(context: ToolContext, path: str, revision: int) -> _Change:
     if base == now:
         return _Change(path, None, None, "")
     before, after = await content_of(context, base), await content_of(context, now)
-    return _Change(path, before, after, current.agent if current else "")
+    names = await context.db.read(lambda c: _writers(c, context.task.id, path, revision))
+    if path in context.files and context.agent.name not in names:
+        names.append(context.agent.name)
+    return _Change(path, before, after, " and ".join(names))
+
+
+def _writers(connection: Connection, task_id: int, path: str, start: int) -> list[str]:
+    """Return who changed a file after a revision, in order."""
+    query = sa.select(REVISIONS.c.agent).where(
+        REVISIONS.c.task_id == task_id, REVISIONS.c.path == path, REVISIONS.c.id > start
+    )
+    return list(dict.fromkeys(connection.execute(query.order_by(REVISIONS.c.id)).scalars()))
 
 
 async def content_of(context: ToolContext, blob: str | None) -> bytes | None:
@@ -216,7 +229,7 @@ def _render(changes: list[_Change], limit: int, whole: bool) -> str:
 
 def _lines(change: _Change) -> list[str]:
     how = "added" if change.before is None else "deleted" if change.now is None else "changed"
-    head = f"{change.path} {how} by {change.agent}"
+    head = f"{change.path} {how} by {change.by}"
     if change.now is None:
         return [head]
     if max(len(change.before or b""), len(change.now)) > MAX_COMPARED:

@@ -6,6 +6,8 @@ together, and what a first submission added or changed. What the reader knows al
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
@@ -124,8 +126,9 @@ def _documents_of_turn(context: ToolContext) -> list[str]:
     return [path for path in dict.fromkeys([*paths, *context.files]) if is_document(path)]
 
 
-async def made_since(context: ToolContext, work: AssignmentFacts) -> str:
-    """Return what the assignee made since an assignment was given, each file whole or by name only."""
+async def made_since(context: ToolContext, work: AssignmentFacts, listed: Collection[str]) -> str:
+    """Return what the assignee, with all below it, made since an assignment was given, and what became of the
+    files `listed` in its submission, these first; each file whole or by name only."""
     start = await context.db.read(lambda c: given_at(c, work.id))
     limit = min(MAX_SUBMITTED, context.options.output_chars)
-    return await differences_since(context, start, limit, whole=True)
+    return await differences_since(context, start, limit, first=listed, whole=True)

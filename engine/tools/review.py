@@ -62,7 +62,7 @@ async def submit(context: ToolContext, arguments: SubmitArguments) -> ToolResult
         outcome = Submitted(work.id, kind, passed, evidence.own, altered)
     changed = await since_assignment(context, work, listed)
     repaired = await since_review(context, work.id, MAX_CHANGED)
-    diff = await made_since(context, work) if repaired is None else repaired
+    diff = await made_since(context, work, listed) if repaired is None else repaired
     context.stage(
         ChangeAssignment(
             work.id,

@@ -199,6 +199,42 @@ async def test_a_large_file_named_beside_a_small_one_does_not_push_it_out(stage:
     assert len(heard[0]) < 2_000
 
 
+async def test_the_submission_of_a_head_shows_what_its_members_made(stage: Stage) -> None:
+    """What is handed in comes first, whoever wrote it, and each file names all who changed it."""
+    heard: list[str] = []
+    team = {"members": [{"name": "Ben", "role": "w", "task": "Write part.md and add to table.md."}]}
+
+    def boss(view: View) -> ChatAnswer:
+        if not view.did("recruit"):
+            lead = {"name": "Ada", "role": "w", "task": "Have part.md made.", "leads": True}
+            return call(("recruit", {"members": [lead]}))
+        if view.submitted:
+            heard.append(view.last)
+        return say("Waiting.")
+
+    def ada(view: View) -> ChatAnswer:
+        if not view.did("recruit"):
+            return call(write("table.md", "hers\n"), ("recruit", team))
+        if view.submitted:
+            yes = {"assignment": view.submitted[0], "verdict": "accept"}
+            return call(
+                ("review", yes), ("submit", {"assignment": 1, "summary": "done", "files": ["part.md"]})
+            )
+        return say("Waiting.")
+
+    def ben(view: View) -> ChatAnswer:
+        added: Call = ("write_file", {"path": "table.md", "content": "his\n", "append": True})
+        submit: Call = ("submit", {"assignment": view.given, "summary": "done", "files": ["part.md"]})
+        return call(write("part.md", "the part\n"), added, write("notes.md", "n\n"), submit)
+
+    play = await stage({"Boss": boss, "Ada": ada, "Ben": ben})
+    await play.until_heard(heard)
+    changed, _, made = heard[0].partition("Made since you gave it:")
+    assert "part.md (added +1 -0 by Ben), notes.md (added +1 -0 by Ben), table.md" in changed
+    assert made.startswith("\n  part.md added by Ben\n  @@ -0,0 +1 @@\n  +the part\n")
+    assert "table.md added by Ada and Ben" in made
+
+
 async def test_a_second_assignment_repeats_no_file_that_its_reader_knows(stage: Stage) -> None:
     """Ada's own file, and one that she has read, are named; one that was changed since comes whole."""
     heard: list[str] = []
