@@ -143,7 +143,7 @@ SUBTREE_CAP_WARNING = (
 )
 CAP_PASSED = "⚠️ The {cap} cap is exceeded: {spent} of {limit}."
 SUBTREE_CAP_PASSED = "{setter}⚠️ The {cap} cap of {who} and all below it is exceeded: {spent} of {limit}."
-CAP_FULL = "⛔ The {cap} cap is reached: {spent} of {limit}. Raise it with `/task cap`."
+CAP_FULL = "👥 All {limit} agents that this task may have are there. `/task cap` allows more."
 INTERVENED = {
     "paused": "🩺 **{who}** was stopped: {detail}",
     "replaced": "🩺 **{who}** is replaced by a new agent: {detail}",

@@ -170,10 +170,11 @@ def _warn_task(connection: Connection, task: AnyRow, row: AnyRow, now: float) ->
         found.append((NEAR_SPEND, cap, WARN_PERCENT, spent, limit))
     if is_near(minutes, task.max_minutes):
         found.append((NEAR_MINUTES, "minutes", WARN_PERCENT, minutes, task.max_minutes))
-    if is_near(task.agents, task.max_agents):
-        found.append((NEAR_AGENTS, "agents", WARN_PERCENT, task.agents, task.max_agents))
-    if task.agents >= task.max_agents:
-        found.append((FULL_AGENTS, "agents", 100, task.agents, task.max_agents))
+    agents = task.agents - (task.auditor_id is not None)  # whom the engine calls uses up nobody's room
+    if is_near(agents, task.max_agents):
+        found.append((NEAR_AGENTS, "agents", WARN_PERCENT, agents, task.max_agents))
+    if agents >= task.max_agents:
+        found.append((FULL_AGENTS, "agents", 100, agents, task.max_agents))
     new = [warning for warning in found if not row.warned & warning[0]]
     if not new:
         return

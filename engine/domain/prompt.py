@@ -84,28 +84,31 @@ def render_input(facts: StepFacts, *, forgot: bool = False) -> str:
 
     `forgot`: earlier steps were just summarised, and with them the messages that carried the assignments.
     """
-    parts = [_messages(facts.inbox), _concerned(facts)] if facts.inbox else []
-    if forgot or not facts.agent.in_turn:
+    stands = forgot or not facts.agent.in_turn
+    parts = [_messages(facts.inbox), _concerned(facts, listed=stands)] if facts.inbox else []
+    if stands:
         parts.append(_standing(facts, whole=forgot))
     return "\n\n".join(p for p in parts if p)
 
 
 CORRECTS = (
-    "[open work that you gave]\n{lines}\nIf what a person just said changes one of these, change it with "
+    "[open work that you gave]\n{lines}If what a person just said changes one of these, change it with "
     "amend now, so that its member works by it."
 )
+BELOW = "It stands below. "
 
 
-def _concerned(facts: StepFacts) -> str:
-    """Return the open work an agent gave, when a person's words may change it; "" otherwise."""
+def _concerned(facts: StepFacts, *, listed: bool) -> str:
+    """Return the open work an agent gave, when a person's words may change it; "" otherwise. `listed`: it is
+    told with where things stand."""
     corrected = any(m.from_kind == "person" or m.about == "correction" for m in facts.inbox)
     given = [w for w in facts.work if w.giver_id == facts.agent.id and w.state == "open"]
     if not corrected or not given:
         return ""
-    lines = "\n".join(
-        foreign_block(f"#{w.id} of {w.assignee}: {clean_line(w.title)}") for w in given[:MAX_SHOWN]
+    lines = "".join(
+        foreign_block(f"#{w.id} of {w.assignee}: {clean_line(w.title)}") + "\n" for w in given[:MAX_SHOWN]
     )
-    return CORRECTS.format(lines=lines)
+    return CORRECTS.format(lines=BELOW if listed else lines)
 
 
 def _messages(inbox: Sequence[InboxMessage]) -> str:

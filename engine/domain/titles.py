@@ -10,6 +10,13 @@ from engine.domain.naming import named_as
 LONGEST = 48
 """Characters of a title: it names channels, and stands in lists."""
 
+LEAST = 8
+"""Characters that a title has at least, where there are more."""
+
+_BOTH = "'\""
+_PAIRS = dict(zip("'\"“‘«„([", "'\"”’»“)]", strict=True))  # noqa: RUF001
+"""What a quotation or bracket begins and ends with; those of `_BOTH` do both."""
+
 _END = re.compile(r"[.:;!?](?:\s|$)|\s[—–(]|(?<=\w\w\w),\s")  # noqa: RUF001 - dashes as people type them
 
 
@@ -30,8 +37,21 @@ _OPEN = frozenset(
 def title_of(goal: str) -> str:
     """Return the first words of a goal as a title of at most `LONGEST` characters, never empty."""
     line = clean_line(goal).strip()
-    end = _END.search(line, 8)
-    return shortened(line[: end.start()] if end else line) or "task"
+    ends = (found.start() for found in _END.finditer(line, LEAST))
+    end = next((place for place in ends if _opened(line[:place]) is None), len(line))
+    return shortened(line[:end]) or "task"
+
+
+def _opened(text: str) -> int | None:
+    """Return where a quotation or bracket begins that the text does not close, None where there is none."""
+    waits: list[tuple[str, int]] = []
+    for place, mark in enumerate(text):
+        before, after = text[place - 1 : place].strip(), text[place + 1 : place + 2].strip()
+        if waits and mark == waits[-1][0] and (mark not in _BOTH or not after.isalnum()):
+            waits.pop()
+        elif mark in _PAIRS and (mark not in _BOTH or (not before.isalnum() and after)):
+            waits.append((_PAIRS[mark], place))
+    return waits[0][1] if waits else None
 
 
 def shortened(title: str) -> str:
@@ -39,6 +59,8 @@ def shortened(title: str) -> str:
     line = clean_line(title).strip(" .,:;")
     if len(line) > LONGEST:
         line = _complete((line[: LONGEST + 1].rpartition(" ")[0] or line[:LONGEST]).rstrip(" .,:;"))
+        opened = _opened(line) or 0
+        line = _complete(line[:opened].rstrip(" .,:;")) if opened > LEAST else line
     return named_as(line, "task")
 
 

@@ -77,10 +77,11 @@ def replace_agent(
     _transfer(connection, old, fresh, now)
     _write_note(connection, old, fresh, name, reason, now)  # first: the rest was written to somebody else
     forward_messages(connection, begun, fresh, "who read it and has left")
-    _forward_unread(connection, old.id, fresh, now)
+    given = _forward_unread(connection, old.id, fresh)
     _notify_members(connection, old, fresh, name, now)
     for row in work:
-        _announce_assignment(connection, row, fresh, old.name, now)
+        if row.id not in given:
+            _announce_assignment(connection, row, fresh, old.name, now)
     giver = connection.execute(sa.select(AGENTS.c.name).where(AGENTS.c.id == old.head_id)).scalar() or ""
     note = f"taken over from {old.name}"
     events += [
@@ -130,8 +131,9 @@ def _transfer(connection: Connection, old: AnyRow, fresh: int, now: float) -> No
     connection.execute(MEMORIES.update().where(MEMORIES.c.agent_id == old.id).values(agent_id=fresh))
 
 
-def _forward_unread(connection: Connection, old: int, fresh: int, now: float) -> None:
-    """Copy unread messages to new rows, so that a running step of the old agent cannot consume them."""
+def _forward_unread(connection: Connection, old: int, fresh: int) -> set[int | None]:
+    """Copy unread messages to new rows, so that a running step of the old agent cannot consume them. Return
+    the assignments that they give as they are now."""
     unread = sa.and_(MESSAGES.c.to_agent == old, MESSAGES.c.consumed_step.is_(None))
     messages = connection.execute(sa.select(MESSAGES).where(unread).order_by(MESSAGES.c.id)).all()
     back = {"consumed_step": TAKEN_BACK, "text": "", "ref": None}
@@ -139,6 +141,7 @@ def _forward_unread(connection: Connection, old: int, fresh: int, now: float) ->
     for message in messages:
         values = {name: value for name, value in message._mapping.items() if name != "id"}
         new_id(connection, MESSAGES, values | {"to_agent": fresh, "key": f"{message.key}.to{fresh}"})
+    return {message.about_id for message in messages if message.about == "assignment"}
 
 
 def _write_note(connection: Connection, old: AnyRow, fresh: int, name: str, reason: str, now: float) -> None:

@@ -95,6 +95,31 @@ async def test_a_running_call_is_dropped_and_its_messages_are_read_by_the_succes
     assert [tuple(row) for row in await world.rows(root)] == [(0, 0)]
 
 
+async def test_an_assignment_that_was_not_read_yet_comes_to_the_successor_once(world: World) -> None:
+    """It comes with the unread messages; the same text told as taken over would be there twice."""
+    reading, heard = asyncio.Event(), asyncio.Event()
+    seen: list[str] = []
+
+    async def script(request: ChatRequest) -> ChatAnswer:
+        view = View(request)
+        if view.name == "Ada":
+            reading.set()
+            await asyncio.Event().wait()
+        if view.name == "Ada 2":
+            seen.append(view.all)
+            heard.set()
+            return call(("submit", {"assignment": 1, "summary": "done"}))
+        return boss_of("Ada")(view)
+
+    engine = await world.start(script, turn=QUIET)
+    task = await engine.handle(StartTask("make it", "me", "guild:1"))
+    await asyncio.wait_for(reading.wait(), 20)
+    await engine.handle(ReplaceAgent(await _id(world, "Ada"), "me"))
+    await asyncio.wait_for(heard.wait(), 20)
+    assert seen[0].count("Assignment #1") == 1 and "take over from Ada" in seen[0]
+    await ended(engine, task)
+
+
 def _answers(view: View) -> ChatAnswer:
     if "How far?" not in view.all:
         return say("Idle.")

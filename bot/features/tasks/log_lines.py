@@ -117,7 +117,8 @@ def _closed(body: e.GateClosed) -> str | None:
 
 def _cap(body: e.CapReached) -> str:
     whose = f" of {plain(body.name, 40)}" if body.agent_id is not None else ""
-    return f"💰 {body.used}% of the cap on {body.cap}{whose} is used"
+    mark = "👥" if body.cap == "agents" else "💰"
+    return f"{mark} {body.used}% of the cap on {body.cap}{whose} is used"
 
 
 INTERVENED = {

@@ -136,6 +136,23 @@ async def test_a_raised_cap_on_agents_is_said_again_when_it_is_full(stage: Stage
     sweeps.cancel()
 
 
+async def test_an_auditor_uses_up_no_room_of_the_cap_on_agents(stage: Stage) -> None:
+    """The engine calls it: nothing is full for anybody, and people are told nothing."""
+
+    def boss(view: View) -> ChatAnswer:
+        return say("Waiting.") if view.did("finish") else call(("finish", {"report": "done"}))
+
+    async def auditor(view: View) -> ChatAnswer:
+        await asyncio.sleep(0.3)
+        return call(("verdict", {"verdict": "accept", "findings": "fine"}))
+
+    play = await stage({"Boss": boss, "Auditor": auditor}, caps=replace(CAPS, agents=2), audit_rounds=1)
+    sweeps = asyncio.create_task(_sweep(play))
+    await play.end()
+    sweeps.cancel()
+    assert not play.of(CapReached)
+
+
 async def _sweep(play: Play) -> None:
     while True:
         await play.engine.sweep()

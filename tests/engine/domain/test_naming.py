@@ -194,6 +194,25 @@ def test_a_title_that_is_cut_ends_with_a_word_that_can_end_it(goal: str, title: 
     assert title_of(goal) == title
 
 
+@pytest.mark.parametrize(
+    ("goal", "title"),
+    [
+        (
+            "Write a national consultation paper 'Warm, Near': one",
+            "Write a national consultation paper 'Warm, Near'",
+        ),
+        ("Write a national consultation paper 'Warm, Near, Far': one", "Write a national consultation paper"),
+        ('Write a paper for citizens on "Warm, Near, Connected, Fair"', "Write a paper for citizens"),
+        ("Write 'Warm, Near': it is good", "Write 'Warm, Near'"),
+        ("Sort a list (a, b, c). Then stop", "Sort a list"),
+        ("It's the users' list, so sort it", "It's the users' list"),
+    ],
+)
+def test_a_title_ends_in_no_open_quotation(goal: str, title: str) -> None:
+    """It ends before one that is cut; an apostrophe begins none."""
+    assert title_of(goal) == title
+
+
 @pytest.mark.parametrize("name", ["group", "The Group", "Eve, a person who watches this task"])
 def test_a_group_that_could_only_be_an_address_or_a_person_has_no_such_name(name: str) -> None:
     """It is called after its head instead."""
