@@ -50,6 +50,8 @@ def main() -> int:
     """Run the chosen command; exit code 0 when it did what was asked, 1 with one plain line otherwise."""
     options = _parser().parse_args()
     logging.basicConfig(level=options.log.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    if options.log != "debug":
+        logging.getLogger("apscheduler").setLevel(logging.WARNING)  # two lines each five seconds otherwise
     guard_logs()
     os.umask(0o077)
     try:

@@ -97,6 +97,19 @@ def gave_open_work(facts: StepFacts) -> bool:
     return any(work.giver_id == facts.agent.id and work.state == "open" for work in facts.work)
 
 
+def may_fall_silent(facts: StepFacts) -> bool:
+    """Return whether an answer without words and calls ends the turn as well as words would: its last step
+    went well, nobody waits for words of the agent, and what it has to do is with others."""
+    turn = turn_so_far(facts)
+    if not turn or facts.inbox or facts.agent.role == "auditor" or unanswered_people(facts):
+        return False
+    made = turn[-1].calls
+    if not made or any(isinstance(call.outcome, Refused) for call in made):
+        return False
+    mine = any(work.assignee_id == facts.agent.id and work.state == "open" for work in facts.work)
+    return gave_open_work(facts) if mine or facts.agent.role == "boss" else True
+
+
 def unanswered_people(facts: StepFacts) -> tuple[str, ...]:
     """Return who wrote to the agent in this turn and had neither an answer nor an effect before this step."""
     asked: dict[str, None] = {}

@@ -11,6 +11,7 @@ import logging
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from typing import Any
 
 from pydantic import ValidationError
@@ -19,7 +20,7 @@ from engine.domain.call_ids import call_id
 from engine.domain.doing import doing_of
 from engine.domain.effects import CallRecord, ChangeFile, Finish, Notice, SendMessage, StepOutcome, Verdict
 from engine.domain.outcomes import Outcome, Ran, Read, Refused, ToolResult
-from engine.domain.speech import LOOKS, Voice, voice_of
+from engine.domain.speech import LOOKS, Voice, may_fall_silent, voice_of
 from engine.domain.state import NOTE, ModelState, PastCall, Rest, Turn, Unseen
 from engine.domain.watch import judge_loop
 from engine.errors import EngineError, Fenced, Stale, StorageFull
@@ -66,12 +67,14 @@ class BadCall(Exception):
     """A call cannot be parsed; the text tells the model how to write it."""
 
 
-def parse_call(call: ToolCall, role: str) -> tuple[Tool[Any], Any]:
-    """Return the tool and its validated arguments. Raises BadCall."""
+def parse_call(call: ToolCall, role: str, offered: Sequence[str]) -> tuple[Tool[Any], Any]:
+    """Return the tool and its validated arguments. `offered`: the tools that the agent can call now. Raises
+    BadCall."""
     tool = TOOLS.get(call.name) or SEARCHED.get(call.name)
     if tool is None or role not in tool.roles:
-        names = ", ".join(t.name for t in TOOLS.values() if role in t.roles)
-        raise BadCall(f"There is no tool {call.name[:60]!r} for you. Your tools: {names}.")
+        near = get_close_matches(call.name[:60], offered, 1)
+        meant = f"Did you mean {near[0]}?" if near else f"Your tools: {', '.join(offered)}."
+        raise BadCall(f"There is no tool {call.name[:60]!r} for you. {meant}")
     try:
         return tool, tool.arguments.model_validate(_json(call))
     except ValidationError as error:
@@ -150,7 +153,10 @@ async def act(
     note = _note_on(answer)
     for call in answer.tool_calls[len(whole) :]:
         acted.records.append(call_record(turn, len(whole), call, note, Refused("malformed")))
-    useless = acted.good == 0 and (bool(note) or not answer.text.strip() or bool(answer.tool_calls))
+    silent = not (answer.text.strip() or answer.tool_calls or note) and may_fall_silent(turn.facts)
+    useless = (
+        acted.good == 0 and not silent and (bool(note) or not answer.text.strip() or bool(answer.tool_calls))
+    )
     bad = agent.bad_answers + 1 if useless else 0
     continues = answer.tool_calls or note or turn.text_only
     ends = context.ends_turn or not continues or _rests(turn, acted)
@@ -339,7 +345,8 @@ async def _one_call(turn: Turn, call: ToolCall, number: int, context: ToolContex
         text = f"Not done: one answer may hold {MAX_CALLS} calls. Call it again."
         result, good = ToolResult(text, Refused("not_allowed")), False
     else:
-        result, good = await _result_of(call, context, agent.role)
+        offered = [tool.name for tool in turn.request.tools]
+        result, good = await _result_of(call, context, agent.role, offered)
     if call.name != RUN.name and len(context.staged(ChangeFile)) > changed:
         # A program that is run again after an edit is no repetition, whatever it says.
         acted.seen[:] = [mark for mark in acted.seen if not mark.startswith(_RAN)]
@@ -376,12 +383,14 @@ def _go_on_with_refusals(context: ToolContext, acted: _Acted) -> None:
     acted.records[-1:] = [replace(last, result=f"{last.result}\n({note})") for last in acted.records[-1:]]
 
 
-async def _result_of(call: ToolCall, context: ToolContext, role: str) -> tuple[ToolResult, bool]:
+async def _result_of(
+    call: ToolCall, context: ToolContext, role: str, offered: Sequence[str]
+) -> tuple[ToolResult, bool]:
     try:
         outside = _outside_tool(call, context)
         if outside is not None:
             return await call_outside(context, outside, call.arguments), True
-        tool, arguments = parse_call(call, role)
+        tool, arguments = parse_call(call, role, offered)
         return await tool.run(context, arguments), True
     except BadCall as error:
         return ToolResult(str(error), Refused("malformed")), False

@@ -74,6 +74,8 @@ async def _install(context: ToolContext, wanted: tuple[Wanted, ...], most: int) 
     check_hashes(found.fetch, new)
     if not new:
         return ToolResult(f"Runs have them already: {_shown(pins)}.")
+    named = {each.name for each in found.fetch}
+    new = tuple(sorted(new, key=lambda pin: pin.name not in named))  # lists are cut: what was asked for first
     context.stage(AddPackages(new))
     older = tuple(pin for pin in new if pin.older)
     note = ""

@@ -11,9 +11,14 @@ from engine.domain.outcomes import Read, ToolResult
 from engine.tools.base import EVERYONE, Arguments, Tool, ToolContext, ToolRefused
 from engine.tools.files import checked_path, read_text
 from engine.workspace.blame import split_lines
+from engine.workspace.rows import of_records
 
 MAX_READ = 12_000
 """Characters of a file that one call shows."""
+
+MAX_SAMPLE = 2_000
+"""Characters that are shown of a file of records that is longer than what a call shows, unless lines are
+named: it stays in each later prompt, and programs read the records."""
 
 
 class ReadFileArguments(Arguments):
@@ -49,18 +54,21 @@ async def read_file(context: ToolContext, arguments: ReadFileArguments) -> ToolR
         raise ToolRefused(f"{path} has {len(lines)} lines; none from line {start} on.")
     if end < start:
         raise ToolRefused(f"end_line {end} is before start_line {start}.")
-    part = _part(lines, start, min(end, len(lines)), numbered=not context.options.by_runs)
+    named = bool(arguments.start_line or arguments.end_line)
+    numbered = not context.options.by_runs
+    part = _part(lines, start, min(end, len(lines)), MAX_READ, numbered=numbered)
+    if part.last < part.total and not named and of_records(path):
+        part = _part(lines, start, len(lines), MAX_SAMPLE, numbered=numbered)
     whole = part.first == 1 and part.last == part.total
     shown = (part.first, part.last, part.total)
     told = f"{head}, {_shown(part, lines)}{_line_ends(text)}:\n{part.text}"
     return ToolResult(told, Read(path, current.revision, whole, shown if part.last >= part.first else None))
 
 
-def _part(lines: Sequence[str], first: int, end: int, *, numbered: bool) -> _Part:
-    """Return as many whole lines from `first` to `end` as fit; the beginning of the first when it does
-    not."""
+def _part(lines: Sequence[str], first: int, end: int, room: int, *, numbered: bool) -> _Part:
+    """Return as many whole lines from `first` to `end` as fit into `room`; the beginning of the first when it
+    does not."""
     made: list[str] = []
-    room = MAX_READ
     for number in range(first, end + 1):
         line = lines[number - 1].removesuffix("\r")
         line = f"{number}\t{line}" if numbered else line

@@ -175,7 +175,8 @@ def _spending(task: TaskView) -> Sequence[str]:
 def _time(task: TaskView) -> str:
     """Return since when a task runs; of one that ended, how long it took."""
     if task.ended_at is not None:
-        return texts.TOOK.format(span=span(task.ended_at - (task.continued_at or task.created_at)))
+        took = texts.TOOK if task.continued_at is None else texts.TOOK_CONTINUED
+        return took.format(span=span(task.ended_at - (task.continued_at or task.created_at)))
     expected = texts.EXPECTED.format(minutes=task.plan_minutes) if task.plan_minutes else ""
     began = int(task.continued_at or task.created_at)
     return texts.SINCE.format(at=began, expected=expected, minutes=task.limits.minutes)

@@ -311,6 +311,8 @@ def test_the_clock_of_an_ended_task_stands_still() -> None:
     ended = replace(TASK, state="done", ended_at=TASK.created_at + 780)
     text = "\n".join(texts(card(ended, crowd(1))))
     assert "took 13 min" in text and ":R>" not in text
+    again = replace(ended, continued_at=TASK.created_at + 660)
+    assert "took 2 min since it was continued" in "\n".join(texts(card(again, crowd(1))))
 
 
 def test_buttons_follow_the_state() -> None:

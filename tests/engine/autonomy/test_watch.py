@@ -413,3 +413,29 @@ async def test_one_answer_of_an_agent_notifies_a_person_once(stage: Stage) -> No
     await play.end()
     spoken = {event.text: event.refs for event in play.of(AgentSpoke)}
     assert (spoken["I make it blue."], spoken["It is blue."]) == (("r1",), ())
+
+
+async def test_an_empty_answer_ends_a_turn_whose_work_is_with_others(stage: Stage) -> None:
+    """Many models end a turn without a word; one with work of its own left is asked for a call, as before."""
+    heard: list[str] = []
+
+    def boss(view: View) -> ChatAnswer:
+        heard.append(view.last)
+        if view.submitted:
+            return call(("review", {"assignment": view.submitted[0], "verdict": "accept"}), FINISH)
+        return say("") if view.did("recruit") else call(("recruit", {"members": [ADA]}))
+
+    def ada(view: View) -> ChatAnswer:
+        if "Your answer was empty" in view.last:
+            heard.append("Ada is asked")
+            return call(("submit", {"assignment": 1, "summary": "done"}))
+        return say("") if view.did("list_files") else call(("list_files", {}))
+
+    play = await stage({"Boss": boss, "Ada": ada})
+    await play.end()
+    assert "Ada is asked" in heard
+    assert not any("Your answer was empty" in each for each in heard)
+
+
+ADA = {"name": "Ada", "role": "w", "task": "do it"}
+FINISH = ("finish", {"report": "done"})

@@ -110,6 +110,22 @@ async def test_the_head_of_a_read_says_what_is_shown(
     assert [one.whole for one in await reads(play)] == ([] if whole is None else [whole])
 
 
+async def test_of_a_long_table_the_first_rows_are_shown_unless_lines_are_named(stage: Stage) -> None:
+    """What is shown stays in every later prompt, and programs read tables; a short one is shown whole."""
+    rows = "a,b\n" + "".join(f"{number},value of {number}\n" for number in range(5_000))
+    _, heard = await played(
+        stage,
+        write("rows.csv", rows),
+        ("read_file", {"path": "rows.csv"}),
+        ("read_file", {"path": "rows.csv", "start_line": 200, "end_line": 500}),
+        write("short.csv", rows[:6_000]),
+        ("read_file", {"path": "short.csv"}),
+    )
+    assert "of 5001; go on with start_line=" in heard[1] and len(heard[1]) < 2_200
+    assert "lines 200-500 of 5001" in heard[2]
+    assert "go on with" not in heard[4]
+
+
 @pytest.mark.parametrize(
     ("asked", "says"),
     [

@@ -44,6 +44,7 @@ WRITE: Call = ("write_file", {"path": "a.txt", "content": "one\ntwo\n"})
         ((), ("send_input", {"text": "x"}), "Start it with run and keep_open true"),
         ((), ("run", {"command": ["python"]}), "Go on without running"),
         ((), ("verdict", {"verdict": "accept", "findings": "f"}), "There is no tool 'verdict' for you"),
+        ((), ("head_file", {"path": "a.txt"}), "Did you mean read_file?"),
         ((), ("write_file", {"path": "a.txt"}), "content: Field required. It takes: path, content"),
         ((), ("write_file", {"path": "a.txt", "content": "x", "mode": "w"}), "mode: Extra inputs"),
         ((), ("propose_plan", {"summary": "s", "groups": ["g"], "agents": 1}), "Do the work now"),
