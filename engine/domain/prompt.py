@@ -134,7 +134,8 @@ def sender(message: InboxMessage) -> str:
 
 def _standing(facts: StepFacts, *, whole: bool) -> str:
     agent = facts.agent
-    lines = [*_people(facts.colleagues), *_work_lines(agent, facts.work, whole=whole)]
+    colleagues = () if agent.role == "auditor" else facts.colleagues  # it can write to nobody
+    lines = [*_people(colleagues), *_work_lines(agent, facts.work, whole=whole)]
     lines += [f"Your todo: [{TODO_MARKS.get(t.status, ' ')}] {clean_line(t.text)}" for t in agent.todo]
     return "[where things stand]\n" + "\n".join(map(foreign_block, lines)) if lines else ""
 

@@ -334,7 +334,7 @@ def _wrap_up(at: _Answered) -> tuple[Wake, ...]:
     why = "a person asked to wrap up" if at.by_person else "nobody answered in time"
     wakes = wrap_up(at.connection, at.task, why, at.now)
     if get_task(at.connection, at.task.id).state == "paused":
-        reopen(at.connection, at.task, "wrapped_up", at.now)
+        reopen(at.connection, at.task, "wrapped_up", at.now, at.by)
     return wakes
 
 

@@ -195,7 +195,7 @@ def raise_cap(connection: Connection, command: RaiseCap, now: float) -> HandlerR
         return _cap_subtree(connection, task, command.agent_id, command.limits, command.by, now)
     write_limits(connection, task, command.limits)
     if task.state == "paused" and task.paused_for == "cap":
-        return HandlerResult(task.id, reopen(connection, task, "cap_raised", now))
+        return HandlerResult(task.id, reopen(connection, task, "cap_raised", now, command.by))
     return HandlerResult(task.id)
 
 

@@ -153,6 +153,14 @@ async def test_an_auditor_uses_up_no_room_of_the_cap_on_agents(stage: Stage) -> 
     assert not play.of(CapReached)
 
 
+async def test_who_raises_a_cap_is_who_resumes_the_task(stage: Stage) -> None:
+    """Others see in the channel who did it."""
+    play = await stage({"Boss": lambda view: call(("list_files", {}))}, caps=replace(CAPS, cost_micros=1))
+    await play.until(TaskChanged, state="paused")
+    await play.do(RaiseCap(play.task, Limits(cost_micros=1_000_000), "person:7"))
+    assert (await play.until(TaskChanged, state="running")).by == "person:7"
+
+
 async def _sweep(play: Play) -> None:
     while True:
         await play.engine.sweep()
