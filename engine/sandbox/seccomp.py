@@ -11,7 +11,7 @@ import struct
 from collections.abc import Iterator
 
 from engine.errors import NotConfigured
-from engine.sandbox.syscalls import DENIED, MACHINES, NEWEST_REVIEWED, Machine
+from engine.sandbox.syscalls import ATTRIBUTES, DENIED, MACHINES, NEWEST_REVIEWED, Machine
 
 # linux/bpf_common.h and linux/seccomp.h
 _LOAD, _RETURN, _JUMP = 0x20, 0x06, 0x05
@@ -51,6 +51,8 @@ def _program(machine: Machine) -> Iterator[Instruction]:
 
 def _rules(machine: Machine) -> dict[int, list[Instruction]]:
     bodies = {name: [_refuse(errno.EPERM)] for name in DENIED} | _conditions()
+    # As of a file system without them, so that sed -i, cp -a and tar do without instead of complaining.
+    bodies |= {name: [_refuse(errno.EOPNOTSUPP)] for name in ATTRIBUTES}
     bodies["clone3"] = [_refuse(errno.ENOSYS)]  # its flags lie in memory; programs fall back to clone
     return {machine.numbers[name]: body for name, body in bodies.items() if name in machine.numbers}
 

@@ -38,11 +38,12 @@ init_module finit_module delete_module kexec_load kexec_file_load reboot swapon 
 acct quotactl quotactl_fd syslog settimeofday clock_settime clock_adjtime adjtimex sethostname setdomainname
 iopl ioperm modify_ldt vhangup personality lookup_dcookie
 mknod mknodat
-setxattr lsetxattr fsetxattr
 move_pages mbind migrate_pages set_mempolicy set_mempolicy_home_node vmsplice memfd_secret memfd_create
 shmget shmat shmctl shmdt semget semop semtimedop semctl msgget msgsnd msgrcv msgctl mq_open mq_unlink
 """
 DENIED = tuple(_DENIED.split())
+ATTRIBUTES = ("setxattr", "lsetxattr", "fsetxattr")
+"""Set extended attributes of files, which no limit of a run counts."""
 
 _X86_64 = """
 setxattr=188 lsetxattr=189 fsetxattr=190

@@ -354,3 +354,12 @@ async def test_no_setting_of_the_host_is_inherited(
     result = await sandbox.run(RunRequest(("env",), {}))
     assert name not in result.output
     assert os.environ["PATH"] not in result.output
+
+
+async def test_tools_that_copy_permissions_do_not_complain(sandbox: Sandbox) -> None:
+    """Extended attributes are refused as by a file system that has none: edits in place and copies go on."""
+    line = (
+        "sed -i s/a/b/ f.txt && cp -a f.txt g.txt && cp -p f.txt h.txt && tar c f.txt | tar x -O && cat g.txt"
+    )
+    result = await sandbox.run(RunRequest(("sh", "-c", line), {"f.txt": b"a\n"}))
+    assert (result.output, result.exit_code) == ("b\nb\n", 0)

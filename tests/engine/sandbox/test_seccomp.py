@@ -9,7 +9,7 @@ import pytest
 
 from engine.errors import NotConfigured
 from engine.sandbox.seccomp import filter_for
-from engine.sandbox.syscalls import DENIED, MACHINES, NEWEST_REVIEWED
+from engine.sandbox.syscalls import ATTRIBUTES, DENIED, MACHINES, NEWEST_REVIEWED
 
 ALLOW, KILL, ERRNO = 0x7FFF0000, 0x80000000, 0x00050000
 
@@ -49,6 +49,8 @@ def test_denied_calls_are_denied(machine: str) -> None:
     for name in DENIED:
         if (number := MACHINES[machine].numbers.get(name)) is not None:
             assert verdict(machine, number) == ERRNO | errno.EPERM, name
+    for name in ATTRIBUTES:
+        assert verdict(machine, MACHINES[machine].numbers[name]) == ERRNO | errno.EOPNOTSUPP, name
 
 
 @pytest.mark.parametrize("machine", MACHINES)
