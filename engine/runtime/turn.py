@@ -53,6 +53,7 @@ from engine.ports import (
 )
 from engine.runtime.cut_off import CutOff, ModelCalls, NoRoom, NotAsked
 from engine.runtime.refusing import Place, Refusing
+from engine.runtime.room import Behind, Room
 from engine.steps.act import act, note_record, nothing_done, rest_answer
 from engine.steps.commit import Committed, InboxChanged, commit_step
 from engine.steps.load import MAX_INBOX_MESSAGES, CallLost, CallNames, CapHit, load_turn
@@ -70,7 +71,9 @@ STALE_TRIES = 12
 OUTAGES_S = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0)
 """Waits for a database that is away while an answer is acted on; then the turn fails and is tried again."""
 RETRY_S = 5.0
-CAP_RETRY_S = 1.0
+CAP_RETRY_S, ROOM_KEPT_S = 1.0, 5.0
+"""Seconds between attempts to reserve, and for which an attempt keeps those below from what becomes free."""
+
 DEMO_APPROVAL_OVER = 3
 """In a demonstration: agents over which a plan is approved."""
 
@@ -135,6 +138,7 @@ class TurnRunner:
         self._calls = ModelCalls(parts.db, parts.clock)
         self._names = _Names()
         self._refusing = Refusing()
+        self._room = Room()
         for role in ROLES:
             # Made at the start: their schemas take tens of milliseconds, and prompts are composed while
             # the store's writer waits.
@@ -175,6 +179,7 @@ class TurnRunner:
         await self._sessions.close(agent_id)
 
     def _compose(self, facts: StepFacts, most_answer: int | None = None) -> Turn:
+        self._room.check(facts.agent, self._parts.clock.now())
         if facts.task.model == DEMONSTRATION:
             # Which answers were given is read from the past steps, so they are never summarised.
             return compose(facts, (), sys.maxsize, self._model(facts).quote)
@@ -205,6 +210,10 @@ class TurnRunner:
             turn = await self._load(agent_id)
         except CapHit as hit:
             return await self._at_cap(hit)
+        except Behind:
+            await parts.clock.sleep(CAP_RETRY_S)
+            return True
+        self._room.is_over(agent_id)
         if turn is None:
             return False
         if parts.db.trouble:  # what the answer leads to could not be kept, and would be paid for twice
@@ -299,7 +308,7 @@ class TurnRunner:
         agent_id = turn.facts.agent.id
         if isinstance(error, NoRoom):
             self._names.ended(agent_id, turn.call)
-            await self._at_cap(CapHit(turn.facts.task.id, agent_id, turn.held))
+            await self._at_cap(CapHit(turn.facts.task.id, turn.facts.agent, turn.held))
             return True  # to release what it holds, where it may not go on
         if isinstance(error, Fenced):
             return False
@@ -361,7 +370,10 @@ class TurnRunner:
         may_fit, goes_on, left = await self._parts.db.write(work)
         self._after(hit.task_id, Committed(left, may_fit))
         if may_fit:
+            self._room.waits(hit.agent, now + ROOM_KEPT_S)
             await self._parts.clock.sleep(CAP_RETRY_S)
+        else:
+            self._room.is_over(me)
         # An agent that was woken itself (to wrap up) continues here.
         return may_fit or goes_on
 

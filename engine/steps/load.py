@@ -196,11 +196,11 @@ class CallLost(Exception):
 
 
 class CapHit(Exception):
-    """A reservation of `need` would exceed a cap of the budget path, or of the month."""
+    """A reservation of `need` for an agent would exceed a cap of its budget path, or of the month."""
 
-    def __init__(self, task_id: int, agent_id: int, need: Quote) -> None:
-        super().__init__(task_id, agent_id, need)
-        self.task_id, self.agent_id, self.need = task_id, agent_id, need
+    def __init__(self, task_id: int, agent: AgentFacts, need: Quote) -> None:
+        super().__init__(task_id, agent.id, need)
+        self.task_id, self.agent, self.agent_id, self.need = task_id, agent, agent.id, need
 
 
 def load_turn(
@@ -274,10 +274,10 @@ def _reserve_for(connection: Connection, found: _Found, turn: Turn, now: float) 
             _hold.run(connection, agent=row.id, **hold, now_called=turn.call, guessed=quote.guessed)
     except Exception as error:
         if denied(error):
-            raise CapHit(row.task_id, row.id, quote) from error
+            raise CapHit(row.task_id, turn.facts.agent, quote) from error
         raise
     if not at_once and (reserved.rowcount != len(path) or of_month.rowcount != len(months)):
-        raise CapHit(row.task_id, row.id, quote)
+        raise CapHit(row.task_id, turn.facts.agent, quote)
 
 
 @dataclass(frozen=True, slots=True)
