@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
+from threading import Event
 from typing import Any, ClassVar
 
 import pytest
@@ -184,9 +185,14 @@ async def test_what_cannot_start_is_said_before_a_model_is_loaded(
     wrong: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Loading takes half a minute and fetching more: a wrong setting is heard of at once."""
-    loaded: list[object] = []
-    monkeypatch.setattr("engine.assembly.LocalModel", lambda *given: loaded.append(given))
-    (tmp_path / "mcp.json").write_text("[" if wrong == "tools" else "{}")
+    loaded = Event()
+    monkeypatch.setattr("engine.assembly.LocalModel", lambda *_: loaded.set())
+
+    def migrate(_url: str) -> None:
+        loaded.wait(5)
+        raise AssertionError("the tables are made after the settings are checked")
+
+    (tmp_path / "mcp.json").write_text("[" if wrong == "tools" else '{"mcpServers": {}}')
     values: dict[str, Any] = {"mcp_config": tmp_path / "mcp.json"}
     if wrong == "database":
         values["database_url"] = "mysql://me@here/db"
@@ -201,12 +207,8 @@ async def test_what_cannot_start_is_said_before_a_model_is_loaded(
         values["web_search"] = "tavily"
     bare = settings(tmp_path, openai_api_key="", openai_base_url="", **values)
     with pytest.raises(NotConfigured):
-        await open_engine(bare, migrate=_never, say=lambda _: None)
-    assert not loaded
-
-
-def _never(_url: str) -> None:
-    raise AssertionError("the tables are made after the settings are checked")
+        await open_engine(bare, migrate=migrate, say=lambda _: None)
+    assert not loaded.is_set()
 
 
 def test_turns_leave_room_for_the_answer_and_the_rules(tmp_path: Path) -> None:
