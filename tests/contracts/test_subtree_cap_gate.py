@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 import sqlalchemy as sa
@@ -23,8 +24,8 @@ from tests.fakes.cast import View
 SWEEPING = TurnOptions(
     tools=ToolOptions(audit_rounds=0, plan_approval_over=1_000, watch=WatchOptions(sweep_s=0.05, quiet_s=60))
 )
-CAP, COST = 1_000, 10
-"""Micro-dollars: of Ada's part, and of each call of the scripted model."""
+CAP, COST = 1_000, 50
+"""Micro-dollars: of Ada's part, and of each call of hers."""
 
 
 class Pair:
@@ -43,7 +44,7 @@ class Pair:
             self.ada += 1
             if self.ada > 0.85 * CAP / COST:
                 await self.near.wait()
-            return call(("search_files", {"pattern": f"x{view.steps}"}))
+            return replace(call(("search_files", {"pattern": f"x{view.steps}"})), cost_micros=COST)
         self.heard.append(view.last)
         if not view.did("recruit"):
             member = {"name": "Ada", "role": "w", "instructions": "w"}
