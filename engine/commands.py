@@ -202,6 +202,7 @@ class SayToAgent:
     in events.
 
     A task that has ended keeps the message until it is continued. `files`, `left_out`: see StartTask.
+    `quoted`: the words that the message is a reply to.
     """
 
     agent_id: int
@@ -211,6 +212,7 @@ class SayToAgent:
     ref: str | None = None
     files: Mapping[str, bytes] = field(default_factory=dict)
     left_out: tuple[str, ...] = ()
+    quoted: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from engine.commands import (
     SayToAgent,
     WithdrawMessage,
 )
+from engine.domain.clean import clean_line
 from engine.domain.models import DEMONSTRATION
 from engine.errors import Invalid, NotFound, WrongState
 from engine.handlers.attachments import named_files
@@ -32,6 +33,8 @@ from engine.store.lookup import get_agent, hold_task
 from engine.workspace import folder_of
 
 MAX_CHARS = 20_000
+MAX_QUOTED = 160
+"""Characters that are quoted of the words that a message is a reply to."""
 
 
 def say_to_agent(connection: Connection, command: SayToAgent, now: float) -> HandlerResult:
@@ -60,7 +63,8 @@ def say_to_agent(connection: Connection, command: SayToAgent, now: float) -> Han
         raise Invalid("The message is empty.", "Write what the agent should know.")
     if len(text) > MAX_CHARS:
         raise Invalid(f"The message has {len(text):,} characters; {MAX_CHARS:,} fit.", "Attach it as a file.")
-    text = f"{left}{_with_files(text, command.files, command.left_out)}"
+    before = f"{left}{_quoting(command.quoted)}"
+    text = f"{before}{_with_files(text, command.files, command.left_out)}"
     key = f"say.{command.ref}" if command.ref else f"say.{agent.id}.{new_key()}"
     known = connection.execute(sa.select(MESSAGES.c.id).where(MESSAGES.c.key == key)).scalar()
     if known is not None:
@@ -71,7 +75,7 @@ def say_to_agent(connection: Connection, command: SayToAgent, now: float) -> Han
         "from_kind": "person",
         "from_name": command.by_name,
         "text": text,
-        "preface": left,
+        "preface": before,
         "key": key,
         "ref": command.ref,
         "priority": 0,
@@ -99,6 +103,14 @@ def edit_message(connection: Connection, command: EditMessage, now: float) -> Ha
     values |= {"text": text, "key": f"say.{command.ref}.{new_key()}"}
     add_words(connection, old.task_id, command.text, now)
     return HandlerResult(new_id(connection, MESSAGES, values), (Wake(old.to_agent, old.task_id, 0),))
+
+
+def _quoting(words: str) -> str:
+    """Return the line that says which words a message is a reply to, "" for none: without them a person's
+    "not that one" means nothing."""
+    line = clean_line(words).replace('"', "'")
+    short = line if len(line) <= MAX_QUOTED else f"{line[: MAX_QUOTED - 1]}…"
+    return f'(in reply to "{short}")\n' if line else ""
 
 
 def _with_files(text: str, files: Collection[str], left_out: Collection[str] = ()) -> str:

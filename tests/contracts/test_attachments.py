@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import pytest
 import sqlalchemy as sa
 
-from engine.commands import ContinueTask, EditMessage, SayToAgent, StartTask
+from engine.commands import ContinueTask, EditMessage, PauseAgent, SayToAgent, StartTask
 from engine.engine import IMPORTED_AT_ONCE
 from engine.errors import Invalid
 from engine.handlers.attachments import ImportedFile, import_files
@@ -144,3 +144,20 @@ async def test_files_have_to_find_room_beside_those_the_task_holds(
     with pytest.raises(Invalid, match="3 files"):
         await engine.handle(SayToAgent(boss, "c", "me", "Ann", files={"c": b"", "d": b"", "e": b""}))
     assert [file.size for file in await engine.look.files(task)] == [900]
+
+
+async def test_a_reply_says_what_it_is_a_reply_to(world: World) -> None:
+    """Agents post often: "not that one" means nothing without the words. An edit keeps them; long ones are
+    cut, and stay on one line."""
+    engine = await world.start(lambda _: call(("list_files", {})))
+    task = await engine.handle(StartTask("g", "me", "here", attended=False))
+    boss = (await engine.look.task(task)).boss_id
+    await engine.handle(PauseAgent(boss, "me"))
+    words = 'Shall I take "red"\nor blue? ' + "x" * 200
+    await engine.handle(SayToAgent(boss, "Not that one.", "me", "Ann", "d:1", quoted=words))
+    await engine.handle(EditMessage("d:1", "The other one."))
+    await engine.handle(SayToAgent(boss, "Hello.", "me", "Ann", "d:2"))
+    first, second = [text for text in await inbox(world, task) if text][-2:]
+    quote, said = first.split("\n")
+    assert quote.startswith("(in reply to \"Shall I take 'red' or blue? xxx") and quote.endswith('…")')
+    assert (said, second) == ("The other one.", "Hello.") and len(quote) < 180

@@ -1,11 +1,16 @@
-"""Find the agent that a message in a group's place addresses (pure)."""
+"""Find the agent that a message in a group's place addresses, and what it is a reply to (pure)."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
 
+import discord
+
 from engine.queries import AgentView
+
+SMALL = "-# "
+"""What a line begins with that says what an agent did beside its words."""
 
 
 def named(text: str, agents: Sequence[AgentView]) -> tuple[AgentView, str] | None:
@@ -20,6 +25,15 @@ def named(text: str, agents: Sequence[AgentView]) -> tuple[AgentView, str] | Non
         if match:
             return agent, text[match.end() :] or text.strip()
     return None
+
+
+def replied_words(message: discord.Message) -> str:
+    """Return the words of the post that a message is a reply to, "" where there are none to be read."""
+    post = message.reference.resolved if message.reference else None
+    if not isinstance(post, discord.Message):
+        return ""
+    lines = (line.strip() for line in post.content.split("\n") if not line.startswith(SMALL))
+    return " ".join(line for line in lines if line)
 
 
 def without_mention(text: str, bot_id: int) -> str:

@@ -35,7 +35,7 @@ from bot.discord.formatting import many, plain
 from bot.discord.identities import message_of, message_ref, owner_id, space_of
 from bot.features.agents.saying import DELIVERED, KEPT, read_later
 from bot.features.gates.actions import answer_in_words, answerable
-from bot.features.replies.addressing import named, without_mention
+from bot.features.replies.addressing import named, replied_words, without_mention
 from bot.features.replies.catch_up import CatchUp, is_persons
 from bot.features.replies.plain_answers import answered_plainly, asker_of
 from bot.features.replies.proxies import WITHIN_S, ProxiedMessage, ProxiedMessages, repeats
@@ -577,7 +577,9 @@ class RepliesCog(commands.Cog):
         ref, now = message_ref(message.channel.id, message.id), self.parts.now()
         edited_at = message.edited_at.timestamp() if message.edited_at else 0.0
         await self.parts.routes.note_incoming(ref, person.id, to.agent.id, to.text, now, edited_at)
-        await self.parts.engine.handle(SayToAgent(to.agent.id, to.text, person.key, person.named, ref, files))
+        quoted = replied_words(message) if replied_to(message) else ""
+        said = SayToAgent(to.agent.id, to.text, person.key, person.named, ref, files, quoted=quoted)
+        await self.parts.engine.handle(said)
 
     # ------------------------------------------------------------ edits, deletions
 

@@ -63,6 +63,7 @@ async def test_a_reply_to_a_persona_reaches_that_agent(stage: Stage) -> None:
     message = await stage.boss.send(task.room, "Why oak?", reply_to=words)
     assert (said(stage)[-1].agent_id, said(stage)[-1].text) == (ada, "Why oak?")
     assert said(stage)[-1].by_name == f"{stage.boss.name} (started the task)"
+    assert said(stage)[-1].quoted == words.content != ""
     assert marks(found(task.room, message)) == ["📨"]
 
 
