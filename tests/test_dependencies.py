@@ -6,6 +6,8 @@ import re
 import subprocess
 import sys
 import tomllib
+from collections.abc import Mapping
+from functools import cache
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
@@ -52,9 +54,16 @@ def of_product() -> dict[str, set[str]]:
     return {part: {distribution(line) for line in lines} for part, lines in parts.items()}
 
 
+@cache
+def providers() -> Mapping[str, list[str]]:
+    """The distributions that provide each module; to look takes a second."""
+    return packages_distributions()
+
+
+@cache
 def imported_distributions() -> dict[str, set[str]]:
     """Distribution -> files of the product that import it."""
-    known = packages_distributions()
+    known = providers()
     found: dict[str, set[str]] = {}
     for path in [*modules("engine"), *modules("bot"), *modules("alembic")]:
         for name in {name.split(".")[0] for name in imported(path)} - OWN - set(sys.stdlib_module_names):
@@ -101,7 +110,7 @@ def test_every_dependency_has_an_upper_bound() -> None:
 @pytest.mark.parametrize("extra", sorted(MODULES))
 def test_an_extra_names_its_modules(extra: str) -> None:
     """The check at run time looks for what the extra installs."""
-    known = packages_distributions()
+    known = providers()
     owners = {distribution(owner) for name in MODULES[extra] for owner in known[name]}  # type: ignore[index]
     assert owners >= of_product()[extra]
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
+from functools import cache
+from typing import Any, TypeVar
 
+import sqlalchemy as sa
 from sqlalchemy import Connection, create_engine
 from sqlalchemy.pool import StaticPool
 
@@ -12,6 +14,19 @@ from bot.storage import guild_tables
 from bot.storage.tables import BOT_METADATA
 
 T = TypeVar("T")
+
+
+@cache
+def _empty(tables: tuple[sa.MetaData, ...]) -> bytes:
+    """A database with these tables, made once."""
+    engine = create_engine("sqlite://", poolclass=StaticPool)
+    for each in tables:
+        each.create_all(engine)
+    pooled: Any = engine.raw_connection()
+    made: bytes = pooled.driver_connection.serialize()
+    pooled.close()
+    engine.dispose()
+    return made
 
 
 class InlineDatabase:
@@ -24,7 +39,13 @@ class InlineDatabase:
             self.url, poolclass=StaticPool, connect_args={"check_same_thread": False}
         )
         assert guild_tables.GuildRow.metadata is BOT_METADATA
-        BOT_METADATA.create_all(self._engine)
+        self.fill(BOT_METADATA)
+
+    def fill(self, *tables: sa.MetaData) -> None:
+        """Put in these tables, and nothing else."""
+        pooled: Any = self._engine.raw_connection()
+        pooled.driver_connection.deserialize(_empty(tables))
+        pooled.close()
 
     async def write(self, work: Callable[[Connection], T], *, durable: bool = True) -> T:
         """Run `work` in a transaction."""

@@ -11,6 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from bot.discord.access import GuildRules
+from bot.storage.tables import BOT_METADATA
 from bot.texts.gates import LABELS
 from engine import Engine, EngineOptions, EngineParts, LocalDispatcher, TurnOptions
 from engine.budget.caps import pause_and_ask
@@ -24,6 +25,7 @@ from engine.lifecycle.gates import NewGate, raise_gate
 from engine.llm.scripted import ScriptedModel, say
 from engine.runtime.clock import SystemClock
 from engine.store.core import ACTION_REQUESTS, AGENTS, BUDGETS, GATES, OUTSIDE_CALLS, TASKS
+from engine.store.prepared import Prepared
 from engine.store.tables import ENGINE_METADATA
 from engine.workspace import GitWorkspace
 from tests.bot.features.conftest import Stage
@@ -51,12 +53,33 @@ GROWS = {
 """What the cap that a gate is about becomes by a choice; by every other it stays."""
 
 
+_task: sa.BindParameter[int] = sa.bindparam("task")
+STATE = (
+    Prepared(
+        sa.select(
+            TASKS.c.state, TASKS.c.max_agents, TASKS.c.max_minutes, TASKS.c.deadline_at, TASKS.c.plan_state
+        ).where(TASKS.c.id == _task)
+    ),
+    Prepared(
+        sa.select(BUDGETS.c.cap_micros, BUDGETS.c.cap_tokens, BUDGETS.c.frozen)
+        .where(BUDGETS.c.task_id == _task)
+        .order_by(BUDGETS.c.id)
+    ),
+    Prepared(sa.select(AGENTS.c.id, AGENTS.c.status).where(AGENTS.c.task_id == _task)),
+    Prepared(sa.select(GATES.c.basis, GATES.c.choice_id, GATES.c.text).where(GATES.c.task_id == _task)),
+)
+NEAREST_CAP = Prepared(
+    sa.select(BUDGETS.c.cap_micros).where(BUDGETS.c.task_id == _task).order_by(BUDGETS.c.id.desc())
+)
+"""Prepared, as they are asked before and after each of thousands of answers."""
+
+
 class Court(Stage):
     """The stage with the real engine behind it; nothing takes turns, so that only answers change anything."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__()
-        ENGINE_METADATA.create_all(self.database._engine)
+        self.database.fill(BOT_METADATA, ENGINE_METADATA)
         self.forgery: list[str] = []
         parts = EngineParts(
             db=self.database,
@@ -105,26 +128,11 @@ class Court(Stage):
 
     async def state(self, task: int) -> list[Any]:
         """Everything of a task that an answer may change."""
-        kept = (
-            TASKS.c.state,
-            TASKS.c.max_agents,
-            TASKS.c.max_minutes,
-            TASKS.c.deadline_at,
-            TASKS.c.plan_state,
-        )
-        budgets = (BUDGETS.c.cap_micros, BUDGETS.c.cap_tokens, BUDGETS.c.frozen)
-        gate = (GATES.c.basis, GATES.c.choice_id, GATES.c.text)
-        return [
-            await self.rows(sa.select(*kept).where(TASKS.c.id == task)),
-            await self.rows(sa.select(*budgets).where(BUDGETS.c.task_id == task).order_by(BUDGETS.c.id)),
-            await self.rows(sa.select(AGENTS.c.id, AGENTS.c.status).where(AGENTS.c.task_id == task)),
-            await self.rows(sa.select(*gate).where(GATES.c.task_id == task)),
-        ]
+        return await self.database.read(lambda c: [query.all(c, task=task) for query in STATE])
 
     async def cap(self, task: int) -> int:
         """The cap in micro-dollars nearest to the leaves: the part's where there is one."""
-        query = sa.select(BUDGETS.c.cap_micros).where(BUDGETS.c.task_id == task).order_by(BUDGETS.c.id.desc())
-        return int((await self.rows(query))[0][0])
+        return int(await self.database.read(lambda c: NEAREST_CAP.scalar(c, task=task)))
 
     async def forged(self, way: str, gate_id: int, choices: Sequence[str]) -> Any:
         """A message of the bot's that carries components with any ids at all, as many as it takes."""

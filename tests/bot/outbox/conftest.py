@@ -7,7 +7,9 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, cast
 
 import discord
@@ -132,14 +134,23 @@ async def local() -> AsyncIterator[LocalDiscord]:
     assert server.gaps == []
 
 
+@cache
+def _empty_file() -> bytes:
+    """A database with the bot's tables, made once."""
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "empty.db"
+        plain = sync_engine(f"sqlite:///{file}")
+        BOT_METADATA.create_all(plain)
+        plain.dispose()
+        return file.read_bytes()
+
+
 @pytest.fixture
 async def database(tmp_path: Path) -> AsyncIterator[Database]:
     """The real SQLite database with the bot's tables."""
-    url = f"sqlite:///{tmp_path / 'bot.db'}"
-    plain = sync_engine(url)
-    BOT_METADATA.create_all(plain)
-    plain.dispose()
-    opened = open_database(url)
+    file = tmp_path / "bot.db"
+    file.write_bytes(_empty_file())
+    opened = open_database(f"sqlite:///{file}")
     yield opened
     await opened.close()
 
