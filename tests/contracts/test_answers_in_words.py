@@ -179,7 +179,9 @@ async def test_words_in_answer_to_a_person_are_not_taken_for_a_colleague_s(world
 
     team = Team(asks, bob)
     engine = await _play(world, team)
-    bob_id = next(agent.id for agent in await engine.look.agents(1) if agent.name == "Bob")
+    views = {view.name: view for view in await engine.look.agents(1)}
+    assert views["Ada"].waits_for == ("an answer of Bob",)
+    bob_id = views["Bob"].id
     await engine.handle(SayToAgent(bob_id, "Hello Bob", "tom", "Tom"))
     await world.until(lambda: quiet(world))
     assert ("Bob", "Hello Tom.", []) in await _said(world)
