@@ -214,7 +214,9 @@ def _read(facts: StepFacts) -> Iterator[InboxMessage]:
 
 
 def _told_by(facts: StepFacts, name: str) -> bool:
-    return any(message.from_kind == "agent" and message.from_name == name for message in _read(facts))
+    """Return whether a colleague sent the agent a message; its plain words, which answer too, are none."""
+    sent = (message for message in _read(facts) if message.from_kind == "agent" and message.about != "told")
+    return any(message.from_name == name for message in sent)
 
 
 def _outcomes(step: PastStep) -> list[Outcome | None]:
