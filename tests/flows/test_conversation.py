@@ -117,5 +117,5 @@ async def test_three_people_of_different_roles_and_a_restart(start: Start) -> No
         said = [str(message["content"]) for message in messages(product)]
     read = "\n".join(crew.read)
     assert "Ben (may steer)" in read and "paint it red" not in read and "Ash" in read
-    for once in ("Which wood?", "answered: Ash", "Noted by Ada", "add works and is checked."):
+    for once in ("❓ Which wood?\n", "answered: Ash", "Noted by Ada", "add works and is checked."):
         assert sum(once in text for text in said) == 1, once
