@@ -6,20 +6,11 @@ libgit2's own blame walks every commit of the task; a file's revisions are known
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TypeVar
 
+from engine.workspace.hunks import Hunk
+
 Owner = TypeVar("Owner")
-
-
-@dataclass(frozen=True, slots=True)
-class Hunk:
-    """Replaced lines: `old_start`/`new_start` count from 0 and point before the hunk if a side is empty."""
-
-    old_start: int
-    old_lines: int
-    new_start: int
-    new_lines: int
 
 
 def reattribute(owners: Sequence[Owner], hunks: Sequence[Hunk], author: Owner) -> list[Owner]:

@@ -15,7 +15,8 @@ from pygit2.enums import ConfigLevel, FileMode, RepositoryOpenFlag
 
 from engine.errors import Invalid, NotFound
 from engine.ports import BlameLine, Merge, Revision
-from engine.workspace.blame import Hunk, reattribute, split_lines
+from engine.workspace.blame import reattribute, split_lines
+from engine.workspace.hunks import Hunk, hunks_between
 from engine.workspace.loose import (
     Damaged,
     is_damaged,
@@ -289,9 +290,7 @@ class TaskRepository:
         return owners
 
     def _hunks(self, old: str | None, new: str | None) -> list[Hunk]:
-        before, after = self._text_or_nothing(old), self._text_or_nothing(new)
-        patch = pygit2.Patch.create_from(before, after, context_lines=0, interhunk_lines=0)
-        return [_hunk(each) for each in patch.hunks]
+        return hunks_between(self._text_or_nothing(old), self._text_or_nothing(new))
 
     def _text_or_nothing(self, blob: str | None) -> bytes:
         content = self.get(blob) if blob else b""
@@ -367,13 +366,6 @@ def _remove_packs(packs: Sequence[Path]) -> None:
 
 def _entry(label: str, blob: str) -> pygit2.IndexEntry:
     return pygit2.IndexEntry(label, pygit2.Oid(hex=blob), FileMode.BLOB)
-
-
-def _hunk(hunk: pygit2.DiffHunk) -> Hunk:
-    # git counts lines from 1, and from the line before for an empty side
-    old = hunk.old_start - 1 if hunk.old_lines else hunk.old_start
-    new = hunk.new_start - 1 if hunk.new_lines else hunk.new_start
-    return Hunk(old, hunk.old_lines, new, hunk.new_lines)
 
 
 def _blob_at(tree: pygit2.Tree, path: str) -> str | None:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from difflib import SequenceMatcher
+
+from engine.workspace.hunks import hunks_between
 
 RECORDS = (".csv", ".tsv", ".jsonl", ".ndjson")
 """Endings of files of which each line is a record."""
@@ -63,21 +64,26 @@ def merged_rows(base: bytes, ours: bytes, theirs: bytes) -> bytes | None:
 
 def _rows(content: bytes) -> list[bytes]:
     """Return the lines, each with a line break, so that a row can follow the last one."""
-    lines = content.splitlines(keepends=True)
-    if lines and not lines[-1].endswith((b"\n", b"\r")):
+    lines = [line + b"\n" for line in content.split(b"\n")]
+    lines[-1] = lines[-1][:-1]
+    if not lines[-1]:
+        lines.pop()
+    elif not lines[-1].endswith(b"\n"):
         lines[-1] += b"\r\n" if lines[0].endswith(b"\r\n") else b"\n"
     return lines
 
 
 def _changes(base: Sequence[bytes], side: Sequence[bytes]) -> _Changes:
     found = _Changes()
-    for kind, start, end, first, last in SequenceMatcher(None, base, side, autojunk=False).get_opcodes():
-        if kind == "insert":
-            found.added[start] = list(side[first:last])
-        elif kind == "replace" and end - start == last - first:
-            found.rows |= {start + n: [side[first + n]] for n in range(end - start)}
-        elif kind != "equal":
+    for hunk in hunks_between(b"".join(base), b"".join(side)):
+        start, end = hunk.old_start, hunk.old_start + hunk.old_lines
+        new = list(side[hunk.new_start : hunk.new_start + hunk.new_lines])
+        if start == end:
+            found.added[start] = new
+        elif len(new) == hunk.old_lines:
+            found.rows |= {start + n: [row] for n, row in enumerate(new)}
+        else:
             found.rows |= {number: [] for number in range(start, end)}
-            found.rows[start] = list(side[first:last])
+            found.rows[start] = new
             found.blocks.append((start, end))
     return found

@@ -76,3 +76,14 @@ def test_any_division_of_rows_comes_together(who: list[str], data: st.DataObject
     if both is not None:
         assert sorted(both.splitlines()) == sorted(side("ours theirs").splitlines())
     assert merged_rows(b"".join(base), side("ours"), b"".join(base)) == side("ours")
+
+
+@pytest.mark.parametrize("row", [b"\n", b"1,2\n", b"%d,\n"])
+def test_tables_of_many_rows_are_merged_in_a_time_that_grows_with_them(row: bytes) -> None:
+    """Rows that are all the same, and rows of which every second one was changed."""
+    count = 300_000 // len(row) // 3
+    base = [row % n if b"%" in row else row for n in range(count)]
+    ours = [b"x\n" if n % 4 == 0 else each for n, each in enumerate(base)]
+    theirs = [b"y\n" if n % 4 == 2 else each for n, each in enumerate(base)]
+    both = merged_rows(b"".join(base), b"".join(ours), b"".join(theirs))
+    assert both is None or both.count(b"\n") >= count
