@@ -205,10 +205,10 @@ async def test_words_of_who_waits_are_noted_and_all_others_are_shown(world: Worl
     events = sa.select(EVENTS).where(EVENTS.c.kind.in_([AgentSpoke.__name__, RemarkNoted.__name__]))
     said = [(row.kind, json.loads(row.payload_json)) for row in await world.rows(events)]
     spoken = [(body["agent_id"], body["text"]) for kind, body in said if kind == "AgentSpoke"]
-    assert sorted(spoken) == sorted(
+    stops = (ada, "I cannot write here.")  # noted where the boss has not answered her before she says it
+    assert spoken.count(stops) >= 2
+    assert sorted(each for each in spoken if each != stops) == sorted(
         [
-            (ada, "I cannot write here."),
-            (ada, "I cannot write here."),
             (boss, "Ada is at work."),
             (boss, "Ada goes on now."),
             (boss, "Go on."),
@@ -218,8 +218,7 @@ async def test_words_of_who_waits_are_noted_and_all_others_are_shown(world: Worl
         ]
     )
     noted = [body["text"] for kind, body in said if kind == "RemarkNoted"]
-    # Ada's, too, unless the boss has answered her before she says it.
-    assert noted[0] == "I wait for Ada." and set(noted[1:]) <= {"I cannot write here."}
+    assert "I wait for Ada." in noted and set(noted) <= {"I wait for Ada.", stops[1]}
     assert noted[0] in [row.said for row in await world.rows(sa.select(STEPS.c.said))]
 
 

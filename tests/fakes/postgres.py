@@ -45,11 +45,10 @@ _SHAPE = """
 _SIZE = "SELECT sum(pg_relation_size(oid)) FROM pg_class WHERE relnamespace = 'public'::regnamespace"
 _TABLES = "SELECT format('%I', tablename) FROM pg_tables WHERE schemaname = 'public'"
 _EMPTY = """
-    SET session_replication_role = replica;
-    DO $$ DECLARE name text; BEGIN
-        FOR name IN SELECT format('%I', tablename) FROM pg_tables WHERE schemaname = 'public' LOOP
-            EXECUTE 'DELETE FROM ' || name;
-        END LOOP;
+    DO $$ DECLARE used text; BEGIN
+        SELECT string_agg(format('%I', relname), ', ') INTO used FROM pg_class
+        WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' AND pg_relation_size(oid) > 0;
+        IF used IS NOT NULL THEN EXECUTE 'TRUNCATE ' || used || ' CASCADE'; END IF;
     END $$;
     SELECT setval(seqrelid::regclass, seqstart, false) FROM pg_sequence;
 """

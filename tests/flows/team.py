@@ -118,4 +118,5 @@ def _accepted(messages: tuple[ChatMessage, ...]) -> int:
 
 
 def _person_said(text: str) -> str:
-    return text.split("]\n", 1)[1].split("\n", 1)[0].strip()
+    lines = (line.strip() for line in text.split("]\n", 1)[1].split("\n"))
+    return next(line for line in lines if not line.startswith("(in reply to "))

@@ -216,7 +216,7 @@ async def test_people_allow_packages_and_programs_of_that_task_have_them(
     assert any("install_packages gets what is missing, also by requirements.txt" in text for text in heard)
     assert any("This task has oak 1.0 already" in text for text in heard)
     [added] = play.of(PackagesAdded)
-    assert added.packages == ("leaf 2.5", "oak 1.0")
+    assert added.packages == ("oak 1.0", "leaf 2.5")
     pins = await play.db.read(lambda c: c.execute(sa.select(PACKAGES.c.name, PACKAGES.c.sha256)).all())
     assert {pin.name for pin in pins} == {"oak", "leaf"} and all(len(pin.sha256) == 64 for pin in pins)
     assert "Python packages fetched for it: leaf 2.5, oak 1.0" in end.runs
