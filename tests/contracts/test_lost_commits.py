@@ -158,18 +158,21 @@ async def test_a_number_that_a_crash_may_have_given_to_another_tells_nothing(
     world, _ = lossy
     lookups = sync_engine(world.url)
 
-    def checkpoint() -> None:
+    def checkpoint() -> float:
+        """Make one and return when it began, in seconds since the epoch: it may take long."""
         with lookups.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             connection.execute(sa.text("CHECKPOINT"))
+            at = "SELECT extract(epoch FROM checkpoint_time)::float8 FROM pg_control_checkpoint()"
+            return float(connection.execute(sa.text(at)).scalar_one())
 
     def settled(number: str, began: float, last: str) -> bool | None:
         return fate.took_effect(lookups, fate.Mark(number, began, last))
 
     try:
-        checkpoint()
+        before = checkpoint()
         number, began, last = await world.write(_marked)
         assert settled(number, began, last)
-        assert not settled(number, began, "0/0"), "the last checkpoint came later and has not seen it"
+        assert not settled(number, before, "0/0"), "the last checkpoint came later and has not seen it"
         assert settled(number, began + 3600, "0/0"), "there was no checkpoint since it began"
         assert settled(str(int(number) + 10_000), began, last) is False
         checkpoint()
