@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
+from engine.domain.clean import clean_line
 from engine.store.core import (
     FILES,
     REVISIONS,
@@ -19,7 +20,8 @@ from engine.workspace import WorkspaceLimits, check_room
 NAMED = 30
 """Files that are named one by one; of more, folders are named with the number of their files."""
 
-LEFT_OUT_NAMED = 10
+LEFT_OUT_NAMED, LEFT_OUT_CHARS = 10, 200
+"""Of what was left out of archives: entries that are named, and characters of each, which anybody wrote."""
 
 
 def named_files(files: Collection[str], left_out: Collection[str] = ()) -> str:
@@ -32,7 +34,7 @@ def named_files(files: Collection[str], left_out: Collection[str] = ()) -> str:
         ]
     text = ", ".join(shown)
     if left_out:
-        some = "; ".join(list(left_out)[:LEFT_OUT_NAMED])
+        some = "; ".join(clean_line(each)[:LEFT_OUT_CHARS] for each in list(left_out)[:LEFT_OUT_NAMED])
         more = f"; and {len(left_out) - LEFT_OUT_NAMED} more" if len(left_out) > LEFT_OUT_NAMED else ""
         text += f"; left out: {some}{more}"
     return text
