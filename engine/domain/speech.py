@@ -26,6 +26,9 @@ LONGEST_PARTING = 200
 LOOKS = frozenset({"list_files", "read_file", "search_files", "diff", "recall", "wait_for", "nothing"})
 """Calls after which a person has neither an answer nor an effect."""
 
+PLANS = frozenset({"update_todo", "remember"})
+"""Calls that say what the agent means to do."""
+
 
 class MadeCall(Protocol):
     """A call of a step, committed or about to be."""
@@ -39,10 +42,12 @@ class MadeCall(Protocol):
         """Return what came of it, where that is known."""
 
 
-def acts(said: str, calls: Iterable[MadeCall]) -> bool:
-    """Return whether a step holds an answer to people, or had an effect."""
+def acts(said: str, calls: Iterable[MadeCall], *, cut_short: bool = False) -> bool:
+    """Return whether a step holds an answer to people, or had an effect. `cut_short`: its turn did not end by
+    itself, so that what it only meant to do is none."""
+    none = LOOKS | PLANS if cut_short else LOOKS
     return bool(said.strip()) or any(
-        call.name not in LOOKS and not isinstance(call.outcome, Refused) for call in calls
+        call.name not in none and not isinstance(call.outcome, Refused) for call in calls
     )
 
 

@@ -86,15 +86,15 @@ def messages_since(connection: Connection, task_id: int, auditor: int) -> tuple[
 
 
 def read_in_silence(
-    connection: Connection, task_id: int, agent_id: int, turn: int
+    connection: Connection, task_id: int, agent_id: int, turn: int, *, cut_short: bool = False
 ) -> tuple[OpenMessage, ...]:
     """Return the people's messages and answers that an agent read in a turn and that no step of that turn has
-    answered or acted on."""
+    answered or acted on. `cut_short`: the turn did not end by itself."""
     steps = sa.select(STEPS.c.step, STEPS.c.said, STEPS.c.calls_json)
     steps = steps.where(STEPS.c.agent_id == agent_id, STEPS.c.turn == turn).order_by(STEPS.c.step.desc())
     silent: list[int] = []
     for row in connection.execute(steps):
-        if acts(row.said, past_calls(row.calls_json)):
+        if acts(row.said, past_calls(row.calls_json), cut_short=cut_short):
             break
         silent.append(row.step)
     read = sa.and_(MESSAGES.c.to_agent == agent_id, MESSAGES.c.consumed_step.in_(silent))
@@ -140,14 +140,15 @@ def _as_open_message(row: AnyRow) -> OpenMessage:
 def unheeded(connection: Connection, task_id: int) -> tuple[Unheeded, ...]:
     """Return what people said that no step has answered or acted on, as the event of the task's end has it.
 
-    Of what was read in an open turn, only what came after the last step of that turn that acted.
+    Of what was read in an open turn, only what came after the last step of that turn that acted; a plan alone
+    is no act there.
     """
     words = open_messages(connection, task_id)
     readers = {each.to_id: each.turn for each in words if each.read}
     silent = {
         each.id
         for agent_id, turn in readers.items()
-        for each in read_in_silence(connection, task_id, agent_id, turn)
+        for each in read_in_silence(connection, task_id, agent_id, turn, cut_short=True)
     }
     return tuple(
         Unheeded(each.by, each.to, each.text) for each in words if not each.read or each.id in silent

@@ -413,7 +413,10 @@ class Words(RuleBasedStateMachine):
         read = sa.and_(STEPS.c.agent_id == agent, STEPS.c.turn == turn)
         words = sa.and_(MESSAGES.c.to_agent == agent, MESSAGES.c.from_kind == "person")
         steps = self.rows(sa.select(STEPS).where(read).order_by(STEPS.c.step))
-        acted = max((row.step for row in steps if acts(row.said, past_calls(row.calls_json))), default="")
+        acted = max(
+            (row.step for row in steps if acts(row.said, past_calls(row.calls_json), cut_short=True)),
+            default=0,
+        )
         query = sa.select(MESSAGES.c.text, STEPS.c.step).join(STEPS, STEPS.c.step == MESSAGES.c.consumed_step)
         for row in self.rows(query.where(read, words, MESSAGES.c.about != "said")):
             assert row.text in named or row.step <= acted, "cut short and not named"

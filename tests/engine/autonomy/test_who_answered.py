@@ -86,6 +86,27 @@ async def test_a_stop_names_only_words_that_nothing_came_of(stage: Stage) -> Non
     assert [(each.said_by, each.text) for each in end.unheeded] == [("Bob", "and green")]
 
 
+async def test_a_plan_alone_is_nothing_that_came_of_words_at_a_stop(stage: Stage) -> None:
+    """A turn that goes on carries it out; one that a stop cuts short does not."""
+    deep = asyncio.Event()
+
+    async def boss(view: View) -> ChatAnswer:
+        if view.did("update_todo"):
+            deep.set()
+            await asyncio.Event().wait()
+        if "and green" in view.all:
+            return call(("update_todo", {"items": [{"text": "green", "status": "open"}]}))
+        return say("I wait.") if view.did("ask_human") else QUESTION
+
+    play = await stage({"Boss": boss})
+    boss_id = (await play.engine.look.task(play.task)).boss_id
+    await play.do(SayToAgent(boss_id, "and green", "person:8", "Bob"))
+    await asyncio.wait_for(deep.wait(), 20)
+    await play.do(StopTask(play.task, "person:7", "Ann"))
+    end = await play.end()
+    assert ("Bob", "and green") in [(each.said_by, each.text) for each in end.unheeded]
+
+
 def test_a_summary_keeps_answers_as_it_keeps_words_of_people() -> None:
     """An answer comes through the engine, and is a person's decision all the same."""
     text = "Ann answered your question: " + "a long answer " * 30 + "with its point at the end"
