@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from engine.llm.reading.closed import up_to_last
 from engine.llm.reading.names import known_name
 
 
@@ -59,9 +60,12 @@ def calls_in_text(text: str, offered: Mapping[str, object]) -> Found:
     if not any(sign in text for sign in ("{", "<", "[", "｜")):
         return found
     for end, pattern, read in _FORMATS:
-        if end not in found.rest:
-            continue
-        found.rest = pattern.sub(lambda match, read=read: _take(match, read, offered, found), found.rest)  # type: ignore[misc]
+        if last := up_to_last(end, found.rest):
+            taken = pattern.sub(
+                lambda match, read=read: _take(match, read, offered, found),  # type: ignore[misc]
+                found.rest[:last],
+            )
+            found.rest = taken + found.rest[last:]
     if not found.calls:
         _bare(found, offered)
     marked = _MARKS.search(found.rest)
@@ -149,7 +153,7 @@ def _tagged(inside: str) -> list[tuple[str, Any]]:
         return _invokes(bare)
     if "<arg_key>" in bare:
         name = bare.split("<arg_key>", 1)[0].strip()
-        pairs = re.findall(r"<arg_key>(.*?)</arg_key>\s*<arg_value>(.*?)</arg_value>", bare, re.S)
+        pairs = _between(r"<arg_key>([^<]*)</arg_key>\s*<arg_value>", "</arg_value>", bare)
         return [(name, {key.strip(): _value(value) for key, value in pairs})]
     named = re.match(r"([\w.:-]+)\s*(\{.*)\Z", bare, re.S)
     if not named:
@@ -162,26 +166,22 @@ def _tagged(inside: str) -> list[tuple[str, Any]]:
 def _xml_functions(inside: str) -> list[tuple[str, Any]]:
     """Parse `<function=name>` with JSON or `<parameter=key>` inside."""
     made: list[tuple[str, Any]] = []
-    for name, body in re.findall(
-        r"<function(?:=|\s+name=)[\"']?([^\s\"'>]+)[\"']?\s*>(.*?)</function>", inside, re.S
-    ):
+    for name, body in _between(r"<function(?:=|\s+name=)[\"']?([^\s\"'>]+)[\"']?\s*>", "</function>", inside):
         if body.strip().startswith("{"):
             made.append((name, _whole(body)))
             continue
-        pairs = re.findall(
-            r"<parameter(?:=|\s+name=)[\"']?([^\s\"'>]+)[\"']?[^>]*>(.*?)</parameter>", body, re.S
-        )
+        pairs = _between(r"<parameter(?:=|\s+name=)[\"']?([^\s\"'>]+)[\"']?[^>]*>", "</parameter>", body)
         made.append((name, {key: _value(value) for key, value in pairs}))
     return made
 
 
 def _invokes(inside: str) -> list[tuple[str, Any]]:
     """Parse Anthropic's, MiniMax's and DeepSeek's `<invoke name="…">` with parameters."""
-    plain = re.sub(rf"{_BAR}+DSML{_BAR}+", "", inside)
+    plain = re.sub(rf"(?<!{_BAR}){_BAR}++DSML{_BAR}++", "", inside)
     plain = re.sub(r"(</?)(?:antml:|minimax:)", r"\1", plain)
     made: list[tuple[str, Any]] = []
-    for name, body in re.findall(r"<invoke\s+name=[\"']([^\"']+)[\"']\s*>(.*?)</invoke>", plain, re.S):
-        pairs = re.findall(r"<parameter\s+name=[\"']([^\"']+)[\"']([^>]*)>(.*?)</parameter>", body, re.S)
+    for name, body in _between(r"<invoke\s+name=[\"']([^\"']+)[\"']\s*>", "</invoke>", plain):
+        pairs = _between(r"<parameter\s+name=[\"']([^\"']+)[\"']([^>]*)>", "</parameter>", body)
         made.append(
             (name, {k: v.strip("\n") if 'string="true"' in kind else _value(v) for k, kind, v in pairs})
         )
@@ -211,7 +211,7 @@ def _mistral(inside: str) -> list[tuple[str, Any]]:
         return _json_calls(inside)
     made: list[tuple[str, Any]] = []
     for part in re.split(r"\[TOOL_CALLS\]", inside):
-        named = re.match(r"\s*([\w.-]+)\s*(?:\[CALL_ID\]\w+)?(?:\[ARGS\])?\s*(\{.*)\Z", part, re.S)
+        named = re.match(r"\s*([\w.-]+)\s*+(?:\[CALL_ID\]\w+)?(?:\[ARGS\])?\s*+(\{.*)\Z", part, re.S)
         if part.strip():
             if not named:
                 raise ValueError("no call")
@@ -221,7 +221,7 @@ def _mistral(inside: str) -> list[tuple[str, Any]]:
 
 def _harmony(inside: str) -> list[tuple[str, Any]]:
     """Parse gpt-oss: `to=functions.NAME … <|message|>{JSON}`."""
-    named = re.search(r"to=([\w.:-]+).*?<\|message\|>\s*(\{.*)\Z", inside, re.S)
+    named = re.search(r"to=([\w.:-]+).{0,200}?<\|message\|>\s*+(\{.*)\Z", inside, re.S)
     if not named:
         raise ValueError("no call")
     return [(named.group(1), _whole(named.group(2)))]
@@ -237,6 +237,12 @@ def _pythonic(inside: str) -> list[tuple[str, Any]]:
         values = {word.arg: ast.literal_eval(word.value) for word in node.keywords if word.arg}
         made.append((ast.unparse(node.func), values))
     return made
+
+
+def _between(begin: str, end: str, text: str) -> list[tuple[str, ...]]:
+    """Return the groups of each `begin`, and what is between it and the `end` after it, in order."""
+    last = text.rfind(end) + len(end) if end in text else 0
+    return re.findall(f"{begin}(.*?){re.escape(end)}", text[:last], re.S)
 
 
 def _whole(text: str) -> Any:
@@ -260,21 +266,21 @@ def _value(text: str) -> Any:
 
 # ---------------------------------------------------------------- formats
 
-_FORMATS: tuple[tuple[str, re.Pattern[str], Reader], ...] = (
-    ("end", re.compile(rf"<{_BAR}tool[▁_]calls(?:[▁_]section)?[▁_]begin{_BAR}>(.*?)<{_BAR}tool[▁_]calls(?:[▁_]section)?[▁_]end{_BAR}>", re.S), _marked),
-    ("</", re.compile(rf"<(?:{_BAR}+DSML{_BAR}+)?(?:antml:|minimax:)?(?:function_calls|tool_calls?)>\s*(<(?:{_BAR}+DSML{_BAR}+)?(?:antml:)?invoke.*?)</(?:{_BAR}+DSML{_BAR}+)?(?:antml:|minimax:)?(?:function_calls|tool_calls?)>", re.S), _invokes),
-    ("</tool_call", re.compile(r"<tool_calls?>(.*?)</tool_calls?>", re.S), _tagged),
-    ("</function_call", re.compile(r"<function_calls?>(.*?)</function_calls?>", re.S), _tagged),
-    ("|>", re.compile(r"<\|tool_calls?>(.*?)<tool_calls?\|>", re.S), _tagged),
-    ("</function>", re.compile(r"(<function(?:=|\s+name=).*?</function>)", re.S), _xml_functions),
-    ("invoke>", re.compile(r"(<(?:antml:)?invoke\s+name=.*?</(?:antml:)?invoke>)", re.S), _invokes),
-    ("<|message|>", re.compile(r"((?:<\|start\|>assistant)?(?:<\|channel\|>\w+ )?\s*to=[\w.:-]+.*?<\|message\|>.*?)(?:<\|call\|>|\Z)", re.S), _harmony),
-    ("", re.compile(r"\[TOOL_CALLS\](.*)\Z", re.S), _mistral),
-    ("", re.compile(r"<\|(?:python_tag|tool_call|action_start\|> ?<\|plugin)\|>(.*?)(?:<\|(?:eom_id|eot_id|action_end|/tool_call)\|>|\Z)", re.S), _json_calls),
-    ("]", re.compile(r"functools\s*(\[.*\])", re.S), _json_calls),
-    ("```", re.compile(r"```(?:json|tool_call|tool_code|tool|xml|python)?[ \t]*\n?\s*([\[{].*?)\s*```", re.S), _fenced),
+_FORMATS: tuple[tuple[re.Pattern[str], re.Pattern[str], Reader], ...] = (
+    (re.compile(rf"<{_BAR}tool[▁_]calls(?:[▁_]section)?[▁_]end{_BAR}>"), re.compile(rf"<{_BAR}tool[▁_]calls(?:[▁_]section)?[▁_]begin{_BAR}>(.*?)<{_BAR}tool[▁_]calls(?:[▁_]section)?[▁_]end{_BAR}>", re.S), _marked),
+    (re.compile(rf"</(?:{_BAR}+DSML{_BAR}+)?(?:antml:|minimax:)?(?:function_calls|tool_calls?)>"), re.compile(rf"<(?:{_BAR}+DSML{_BAR}+)?(?:antml:|minimax:)?(?:function_calls|tool_calls?)>\s*(<(?:{_BAR}+DSML{_BAR}+)?(?:antml:)?invoke.*?)</(?:{_BAR}+DSML{_BAR}+)?(?:antml:|minimax:)?(?:function_calls|tool_calls?)>", re.S), _invokes),
+    (re.compile(r"</tool_calls?>"), re.compile(r"<tool_calls?>(.*?)</tool_calls?>", re.S), _tagged),
+    (re.compile(r"</function_calls?>"), re.compile(r"<function_calls?>(.*?)</function_calls?>", re.S), _tagged),
+    (re.compile(r"<tool_calls?\|>"), re.compile(r"<\|tool_calls?>(.*?)<tool_calls?\|>", re.S), _tagged),
+    (re.compile(r"</function>"), re.compile(r"(<function(?:=|\s+name=).*?</function>)", re.S), _xml_functions),
+    (re.compile(r"</(?:antml:)?invoke>"), re.compile(r"(<(?:antml:)?invoke\s+name=.*?</(?:antml:)?invoke>)", re.S), _invokes),
+    (re.compile(r"\Z"), re.compile(r"((?:<\|start\|>assistant)?(?:<\|channel\|>\w+ )?\s{0,20}to=[\w.:-]+.{0,200}?<\|message\|>.*?)(?:<\|call\|>|\Z)", re.S), _harmony),
+    (re.compile(r"\Z"), re.compile(r"\[TOOL_CALLS\](.*)\Z", re.S), _mistral),
+    (re.compile(r"\Z"), re.compile(r"<\|(?:python_tag|tool_call|action_start\|> ?<\|plugin)\|>(.*?)(?:<\|(?:eom_id|eot_id|action_end|/tool_call)\|>|\Z)", re.S), _json_calls),
+    (re.compile(r"\]"), re.compile(r"functools\s*(\[.*\])", re.S), _json_calls),
+    (re.compile(r"```"), re.compile(r"```(?:json|tool_call|tool_code|tool|xml|python)?[ \t]*+\n?\s*+([\[{].*?)```", re.S), _fenced),
 )  # fmt: skip
-"""(what a call in the format cannot end without, the format, its reader)."""
+"""(the end of a call, the call, its reader) of each format; one that may be cut off ends with the text."""
 _MARKS = re.compile(
     rf"<{_BAR}tool[▁_]call|<tool_calls?>|<function_calls?>|<function=|<(?:{_BAR}+DSML{_BAR}+)?(?:antml:)?invoke\s+name="
     r"|\[TOOL_CALLS\]|<\|python_tag\|>|<\|channel\|>commentary to="

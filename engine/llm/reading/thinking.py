@@ -4,27 +4,27 @@ from __future__ import annotations
 
 import re
 
-_NAMES = (
-    r"think|thinking|thought|thoughts|reasoning|reflection|scratchpad|seed:think|mm:think|inner_monologue"
+from engine.llm.reading.closed import up_to_last
+
+_EACH_NAME = (
+    "think", "thinking", "thought", "thoughts", "reasoning", "reflection", "scratchpad", "seed:think",
+    "mm:think", "inner_monologue",
+)  # fmt: skip
+_NAMES = "|".join(_EACH_NAME)
+_PAIRS = (
+    *((rf"(?<!`)<{name}\b[^>\n]{{0,80}}>", rf"</{name}\s*>(?!`)") for name in _EACH_NAME),
+    ("◁think▷", "◁/think▷"),
+    (r"\[THINK\]", r"\[/THINK\]"),
+    (r"<\|begin_of_thought\|>", r"<\|end_of_thought\|>"),
+    (r"<\|START_THINKING\|>", r"<\|END_THINKING\|>"),
+    (r"<\|channel>(?:thought|analysis)\b", r"<channel\|>"),
 )
-_PAIRED = re.compile(rf"(?<!`)<({_NAMES})\b[^>\n]{{0,80}}>.*?</\1\s*>(?!`)", re.I | re.S)
-_END = re.compile(rf"</(?:{_NAMES})\s*>", re.I)
-_OTHERS = (
-    ("◁/think▷", re.compile(r"◁think▷.*?◁/think▷", re.S)),
-    ("[/THINK]", re.compile(r"\[THINK\].*?\[/THINK\]", re.S)),
-    ("<|end_of_thought|>", re.compile(r"<\|begin_of_thought\|>.*?<\|end_of_thought\|>", re.S)),
-    ("<|END_THINKING|>", re.compile(r"<\|START_THINKING\|>.*?<\|END_THINKING\|>", re.S)),
-    ("<channel|>", re.compile(r"<\|channel>(?:thought|analysis)\b.*?<channel\|>", re.S)),
-    (
-        "<|message|>",
-        re.compile(
-            r"(?:<\|start\|>assistant)?<\|channel\|>analysis<\|message\|>.*?"
-            r"(?:<\|end\|>|(?=<\|start\|>)|(?=<\|channel\|>)|\Z)",
-            re.S,
-        ),
-    ),
+_PAIRED = tuple((re.compile(end, re.I), re.compile(f"{begin}.*?{end}", re.I | re.S)) for begin, end in _PAIRS)
+_HARMONY = re.compile(
+    r"(?:<\|start\|>assistant)?<\|channel\|>analysis<\|message\|>.*?"
+    r"(?:<\|end\|>|(?=<\|start\|>)|(?=<\|channel\|>)|\Z)",
+    re.S,
 )
-"""(what a pair cannot end without, the pair): each tag that nothing closes would be looked for to the end."""
 _CLOSED_ONLY = re.compile(rf"\A.*</({_NAMES})\s*>(?!`)|\A.*◁/think▷|\A.*\[/THINK\]", re.I | re.S)
 _OPEN_ONLY = re.compile(
     rf"\A\s*<({_NAMES})\b[^>\n]{{0,80}}>.*\Z|\A\s*◁think▷.*\Z|\A\s*\[THINK\].*\Z", re.I | re.S
@@ -44,22 +44,16 @@ def without_thoughts(text: str) -> str:
     """
     if not any(sign in text for sign in _SIGNS):
         return text
-    left = _without_pairs(text)
-    for end, pattern in _OTHERS:
-        left = pattern.sub("", left) if end in left else left
+    left = text
+    for end, pair in _PAIRED:
+        if last := up_to_last(end, left):
+            left = pair.sub("", left[:last]) + left[last:]
+    left = _HARMONY.sub("", left)
     if not _in_code(left):
         left = _CLOSED_ONLY.sub("", left)
     left = _OPEN_ONLY.sub("", left)
     left = _FINAL.sub("", left)
     return left.strip() if left != text else text
-
-
-def _without_pairs(text: str) -> str:
-    """Return `text` without paired tags; behind the last closing tag none is looked for."""
-    last = 0
-    for found in _END.finditer(text):
-        last = found.end()
-    return _PAIRED.sub("", text[: last + 1]) + text[last + 1 :]
 
 
 def _in_code(text: str) -> bool:

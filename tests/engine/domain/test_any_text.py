@@ -92,15 +92,48 @@ def test_words_and_reasons_of_one_mark_are_read_to_their_end(unit: str) -> None:
     requested_wait_s({}, 0.0, {"error": {"message": text}}, text)
 
 
-@pytest.mark.parametrize(
-    "unit", ["<think>", "[THINK]", "◁think▷", "<tool_call>", "<function=a ", "functools", "\n"]
-)
-def test_answers_and_goals_of_one_mark_are_read_to_their_end(unit: str) -> None:
+OPEN_AGAIN = [
+    ("", "<think>"),
+    ("</think>", "<think>"),
+    ("</thinking>", "<think>"),
+    ("[/THINK]", "[THINK]"),
+    ("◁/think▷", "◁think▷"),
+    ("<channel|>", "<|channel>thought "),
+    ("<|end_of_thought|>", "<|begin_of_thought|>"),
+    ("</tool_call>", "<tool_call>"),
+    ("</tool_call>", "<tool_calls><invoke"),
+    ("</function_call>", "<function_call>"),
+    ("</function>", "<function=a "),
+    ("</invoke>", '<invoke name="a">'),
+    ("<tool_call|>", "<|tool_call>"),
+    ("<|tool_calls_end|>", "<|tool_calls_begin|>"),
+    ("<|message|>", "to=a "),
+    ("<|message|>", " "),
+    ("]", "functools ["),
+    ("```json [", " "),
+    ("```", " "),
+    ("[TOOL_CALLS]a", " "),
+    ("", "functools"),
+    ("", "\n"),
+]
+"""An end that came before, and a beginning that a model repeats after it."""
+
+
+@pytest.mark.parametrize(("end", "begin"), OPEN_AGAIN)
+def test_answers_and_goals_of_one_mark_are_read_to_their_end(end: str, begin: str) -> None:
     """Tags that nothing closes are found in answers that a model repeats itself in."""
-    text = unit * (CHARS * 4 // len(unit)) + "x"
+    text = end + begin * (CHARS * 4 // len(begin)) + "x"
     without_thoughts(text)
     calls_in_text(text, {"finish": object()})
     divide(text, 5)
+
+
+@pytest.mark.parametrize("unit", ["<function=a>", "<parameter=a>", '<invoke name="a">', "<arg_key>", "|"])
+def test_the_inside_of_a_call_is_read_to_its_end(unit: str) -> None:
+    """Whatever a call repeats, in each format that has marks of its own inside."""
+    inside = unit * (CHARS * 2 // len(unit))
+    for head, tail in (("", ""), ("<function=a>", "</function>"), ('<invoke name="a">', "</invoke>")):
+        calls_in_text(f"<tool_call>{head}{inside}{tail}</arg_value></tool_call>", {"finish": object()})
 
 
 @given(st.lists(st.sampled_from(PIECES), max_size=12).map("".join), st.sampled_from(SUFFIXES))
