@@ -8,7 +8,6 @@ from __future__ import annotations
 from sqlalchemy import Connection
 
 from engine.domain.effects import Finish, Notice, RaiseGate, SendMessage, StepOutcome, Verdict
-from engine.domain.models import DEMONSTRATION
 from engine.domain.speech import colleagues_asked, gave_open_work, unanswered_people
 from engine.domain.state import Turn
 from engine.events import AgentSpoke, RemarkNoted
@@ -30,8 +29,6 @@ def askers_of_words(connection: Connection, turn: Turn, outcome: StepOutcome) ->
     facts = turn.facts
     if not colleagues_asked(facts) or unanswered_people(facts):
         return ()
-    if facts.task.model == DEMONSTRATION:
-        return ()  # recorded agents answer by calls; what they say between their beats answers nothing
     number = facts.agent.turn + (0 if facts.agent.in_turn else 1)
     newest = max((message.id for message in facts.inbox), default=0)
     return tuple(asked_in_turn(connection, facts.task.id, facts.agent.id, number, newest))
