@@ -114,7 +114,7 @@ async def carry_out(work: Work, settings: EngineSettings, model: ChatModel | Non
 def up_to_date(url: str) -> None:
     """Bring the tables up to date; a file from before versions were kept is put aside. Blocking."""
     path = Path(sa.make_url(url).database or "")
-    if path.exists() and not _has_version(url):
+    if path.exists() and not _is_versioned_or_empty(url):
         for suffix in ("", "-wal", "-shm"):
             old = path.with_name(path.name + suffix)
             if old.exists():
@@ -123,10 +123,11 @@ def up_to_date(url: str) -> None:
     upgrade(url)
 
 
-def _has_version(url: str) -> bool:
+def _is_versioned_or_empty(url: str) -> bool:
     engine = sync_engine(url)
     try:
-        return sa.inspect(engine).has_table("alembic_version")
+        tables = sa.inspect(engine).get_table_names()
+        return not tables or "alembic_version" in tables
     finally:
         engine.dispose()
 

@@ -59,8 +59,9 @@ class View:
         return [("read_file", {"path": path, "start_line": int(line)}) for path, line in left]
 
     def did(self, tool: str) -> bool:
-        """Whether it ever called `tool`."""
-        return any(c.name == tool for message in self.request.messages for c in message.tool_calls)
+        """Whether it ever called `tool`: in the steps it is shown, or in those it is shown shortened."""
+        shown = any(c.name == tool for message in self.request.messages for c in message.tool_calls)
+        return shown or any(f"\n  - {tool}(" in m.content for m in self.request.messages if m.role == "user")
 
 
 Part = Callable[[View], ChatAnswer]
