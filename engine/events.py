@@ -430,6 +430,22 @@ class CapReached:
 
 
 @dataclass(frozen=True, slots=True)
+class CapsChanged:
+    """A person changed caps of a task, or of `agent_id` and all below it (`name`: that agent's).
+
+    `limits`: the caps that were given (None: unchanged). `group_id`: where it is told.
+    """
+
+    task_id: int
+    group_id: int
+    limits: Limits
+    by: str
+    by_name: str
+    agent_id: int | None = None
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class MonthBudgetReached:
     """The budget of a space for a month, or that of the person `by` in it, was used to `percent`; told once
     for each cap and part. At 100 nothing starts any more. `task_id` is 0: it concerns every task there.
@@ -570,6 +586,7 @@ EventBody = (
     | GateReminded
     | GateClosed
     | CapReached
+    | CapsChanged
     | MonthBudgetReached
     | Intervened
     | ModelWaiting

@@ -603,6 +603,16 @@ def _cap(body: ev.CapReached, at: _Frame) -> list[Post]:
     return [at.note(text, lane=Lane.STATUS)]
 
 
+def _caps_changed(body: ev.CapsChanged, at: _Frame) -> list[Post]:
+    """Who set which caps; people who follow see why work goes on, or stops."""
+    caps, who = texts.caps(body.limits), plain(body.by_name, NAME) or _person(body.by) or wording.A_PERSON
+    if not caps:
+        return []
+    form = wording.CAPS_BY if body.agent_id is None else wording.PART_CAPS_BY
+    text = form.format(who=who, caps=caps, name=plain(body.name, NAME))
+    return [at.note(text, body.group_id, Lane.STATUS)]
+
+
 def _used_of(body: ev.CapReached) -> tuple[str, str]:
     if body.cap == "cost":
         return money_used(body.spent, body.limit)
@@ -719,6 +729,7 @@ _MAKERS: dict[type, Callable[[Any, _Frame], list[Post]]] = {
     ev.TaskContinued: _task_continued,
     ev.TaskNamed: _task_named,
     ev.CapReached: _cap,
+    ev.CapsChanged: _caps_changed,
     ev.Intervened: _intervened,
     ev.ModelWaiting: _model_waiting,
     ev.ModelBack: _model_back,

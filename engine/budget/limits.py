@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from engine.budget.notices import outdate_notices
+from engine.budget.notices import outdate_notices, tell_caps
 from engine.commands import Limits
 from engine.domain.budget import FULL_AGENTS, NEAR_AGENTS, NEAR_MINUTES, NEAR_SPEND
 from engine.domain.gates import check_lower
@@ -15,6 +15,7 @@ from engine.store.core import (
     TASKS,
     AnyRow,
 )
+from engine.store.lookup import get_task
 from engine.store.starts import began_at
 
 
@@ -61,3 +62,20 @@ def write_limits(connection: Connection, task: AnyRow, limits: Limits) -> None:
         outdate_notices(connection, root)
         warned = BUDGETS.c.warned.bitwise_and(~said)
         connection.execute(BUDGETS.update().where(root).values(warned=warned, **kept))
+
+
+def tell_task_caps(connection: Connection, task_id: int, now: float) -> None:
+    """Tell the boss the task's caps as they are, with its next messages."""
+    task = get_task(connection, task_id)
+    root = sa.and_(BUDGETS.c.task_id == task_id, BUDGETS.c.parent_id.is_(None))
+    budget = connection.execute(sa.select(BUDGETS.c.id).where(root)).scalar_one()
+    tell_caps(connection, task_id, budget, task.boss_id, caps_now(connection, task), now)
+
+
+def tell_subtree_caps(connection: Connection, budget_id: int, now: float) -> None:
+    """Tell the agent of a subtree's budget its caps as they are, with its next messages."""
+    row = connection.execute(sa.select(BUDGETS).where(BUDGETS.c.id == budget_id)).one()
+    caps = Limits(
+        agents=row.cap_agents, cost_micros=row.cap_micros, tokens=row.cap_tokens, minutes=row.cap_minutes
+    )
+    tell_caps(connection, row.task_id, budget_id, row.agent_id, caps, now)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from engine.commands import Limits
 from engine.ports import Quote
 
 WARN_PERCENT = 80
@@ -92,3 +93,14 @@ def amounts(cap: str, spent: int, limit: int) -> tuple[str, str]:
 def amount(cap: str, value: int) -> str:
     """Format a value of a cap for people."""
     return f"${value / 1e6:,.2f}" if cap == "cost" else f"{value:,}"
+
+
+def in_numbers(caps: Limits) -> str:
+    """Format the caps on agents, money, tokens and minutes; "" when none is set."""
+    named = (
+        ("agents", caps.agents, " agents"),
+        ("cost", caps.cost_micros, ""),
+        ("tokens", caps.tokens, " tokens"),
+        ("minutes", caps.minutes, " minutes"),
+    )
+    return ", ".join(f"{amount(cap, value)}{unit}" for cap, value, unit in named if value is not None)

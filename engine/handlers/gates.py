@@ -9,12 +9,12 @@ from dataclasses import asdict, dataclass
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from engine.budget.limits import caps_now, lower_caps
+from engine.budget.limits import caps_now, lower_caps, tell_subtree_caps, tell_task_caps
 from engine.budget.month_caps import raise_month
 from engine.budget.notices import outdate_notices
 from engine.budget.tree import freeze
 from engine.commands import AnswerGate, Limits
-from engine.domain.budget import amount
+from engine.domain.budget import in_numbers
 from engine.domain.gate_rules import GateDefault
 from engine.domain.gates import (
     HALF,
@@ -181,20 +181,9 @@ def _approve(at: _Answered) -> tuple[Wake, ...]:
     if at.answer.limits:
         lower_caps(at.connection, at.task, at.answer.limits)
     who = f"{at.who} approved your plan." if at.by_person else "Nobody answered in time: work by your plan."
-    caps = _in_numbers(at.answer.limits or Limits())
+    caps = in_numbers(at.answer.limits or Limits())
     within = f" Within these caps: {caps}." if caps else ""
     return at.send(at.gate.agent_id or at.task.boss_id, _with_note(f"{who} Continue.{within}", at))
-
-
-def _in_numbers(caps: Limits) -> str:
-    """Format caps for an agent; "" when none is set."""
-    named = (
-        ("agents", caps.agents, " agents"),
-        ("cost", caps.cost_micros, ""),
-        ("tokens", caps.tokens, " tokens"),
-        ("minutes", caps.minutes, " minutes"),
-    )
-    return ", ".join(f"{amount(cap, value)}{unit}" for cap, value, unit in named if value is not None)
 
 
 def _stop(at: _Answered) -> tuple[Wake, ...]:
@@ -313,6 +302,7 @@ def _raise_half(at: _Answered) -> tuple[Wake, ...]:
     later = max(at.task.deadline_at or at.now, at.now) + (more.minutes or 0) * 60
     worked = later - began_at(at.task) - at.task.waited_s
     at.set_task(deadline_at=later, max_minutes=math.ceil(worked / 60))
+    tell_task_caps(at.connection, at.task.id, at.now)
     if at.task.state == "paused":
         return reopen(at.connection, at.task, "cap_raised", at.now, at.by)
     return ready_agents(at.connection, at.task.id)
@@ -370,6 +360,8 @@ def _extend_subtree(at: _Answered, part: int) -> tuple[Wake, ...]:
     freeze(at.connection, row.id, frozen=False)
     if part == TENTH:
         _tell_to_wrap_up(at, agent.id)
+    else:
+        tell_subtree_caps(at.connection, row.id, at.now)
     return ready_agents(at.connection, at.task.id)
 
 

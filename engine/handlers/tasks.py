@@ -7,10 +7,10 @@ from dataclasses import replace
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from engine.budget.limits import write_limits
+from engine.budget.limits import tell_subtree_caps, tell_task_caps, write_limits
 from engine.budget.month_caps import check_month, why_nothing_starts
 from engine.budget.tree import SubtreeCaps, set_budget
-from engine.commands import Limits, PauseTask, RaiseCap, ResumeTask, StartTask, StopTask
+from engine.commands import PauseTask, RaiseCap, ResumeTask, StartTask, StopTask
 from engine.domain.goals import checked_goal
 from engine.domain.limits import Caps, check_limits
 from engine.domain.models import DEMONSTRATION
@@ -19,6 +19,7 @@ from engine.domain.titles import title_of
 from engine.errors import Invalid, NotFound, WrongState
 from engine.events import (
     AgentJoined,
+    CapsChanged,
     EventBody,
     GroupFormed,
     TaskAccepted,
@@ -38,6 +39,7 @@ from engine.store.core import (
     append_events,
     hold_order,
     new_id,
+    new_key,
 )
 from engine.store.lookup import get_task
 from engine.store.memory import kept_for
@@ -192,23 +194,31 @@ def raise_cap(connection: Connection, command: RaiseCap, now: float) -> HandlerR
         raise WrongState(f"Task {task.id} has already ended ({task.state}).", _next(task))
     check_limits(command.limits)
     if command.agent_id is not None:
-        return _cap_subtree(connection, task, command.agent_id, command.limits, command.by, now)
+        return _cap_subtree(connection, task, command.agent_id, command, now)
     write_limits(connection, task, command.limits)
+    tell_task_caps(connection, task.id, now)
+    changed = CapsChanged(task.id, task.root_group_id, command.limits, command.by, command.by_name)
+    append_events(connection, [(f"t{task.id}.caps.{new_key()}", changed)], now)
     if task.state == "paused" and task.paused_for == "cap":
         return HandlerResult(task.id, reopen(connection, task, "cap_raised", now, command.by))
     return HandlerResult(task.id)
 
 
 def _cap_subtree(
-    connection: Connection, task: AnyRow, agent_id: int, limits: Limits, by: str, now: float
+    connection: Connection, task: AnyRow, agent_id: int, command: RaiseCap, now: float
 ) -> HandlerResult:
-    belongs = sa.select(AGENTS.c.id).where(AGENTS.c.id == agent_id, AGENTS.c.task_id == task.id)
-    if connection.execute(belongs).first() is None:
+    belongs = sa.select(AGENTS).where(AGENTS.c.id == agent_id, AGENTS.c.task_id == task.id)
+    agent = connection.execute(belongs).first()
+    if agent is None:
         raise NotFound(f"Task {task.id} has no agent {agent_id}.", "Use /task status to see who works on it.")
+    limits, by = command.limits, command.by
     caps = SubtreeCaps(limits.cost_micros, limits.tokens, limits.agents, limits.minutes)
     if caps == SubtreeCaps():
         raise Invalid("The budget of a group is money, tokens, agents or minutes.", "Give one of them.")
-    set_budget(connection, agent_id, replace(caps, by=by), now)
+    budget = set_budget(connection, agent_id, replace(caps, by=by), now)
+    tell_subtree_caps(connection, budget, now)
+    changed = CapsChanged(task.id, agent.group_id, limits, by, command.by_name, agent_id, agent.name)
     closed = close_subtree_cap_gates(connection, [agent_id], "cap_raised")
-    append_events(connection, [(f"gate{body.gate_id}.closed", body) for body in closed], now)
+    keyed: list[tuple[str, EventBody]] = [(f"gate{body.gate_id}.closed", body) for body in closed]
+    append_events(connection, [(f"t{task.id}.caps.{new_key()}", changed), *keyed], now)
     return HandlerResult(task.id, ready_agents(connection, task.id))

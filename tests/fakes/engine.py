@@ -51,6 +51,7 @@ from engine.events import (
     AgentChanged,
     AgentJoined,
     AgentLeft,
+    CapsChanged,
     GateClosed,
     GroupFormed,
     RepeatPaused,
@@ -300,6 +301,7 @@ class FakeEngine(Acts):
             return self._cap_subtree(command.agent_id, {k: v for k, v in given.items() if v is not None})
         limits = replace(task.limits, **{k: v for k, v in given.items() if v is not None})
         self.world.tasks[task.id] = replace(task, limits=limits)
+        self.emit(CapsChanged(task.id, task.root_group_id, command.limits, command.by, command.by_name))
         return task.id
 
     def _cap_subtree(self, agent_id: int, given: dict[str, int]) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from bot.discord.formatting import bare, capitalised, many, plain, size
-from bot.texts import AUDIT_VERDICT
+from bot.texts import AUDIT_VERDICT, caps
 from bot.texts.gates import answer_text
 from engine import events as e
 
@@ -140,6 +140,12 @@ INTERVENED_NAMED = {
 """The same, where what happened already names the agent."""
 
 
+def _caps_changed(body: e.CapsChanged) -> str:
+    of = f" of {plain(body.name, 40)}" if body.agent_id is not None else ""
+    who = f" by {plain(body.by_name, 60)}" if body.by_name else ""
+    return f"📐 Caps{of} set{who}: {caps(body.limits)}"
+
+
 def _intervened(body: e.Intervened) -> str:
     name = plain(body.name, 40) if body.agent_id is not None else "the whole task"
     forms = INTERVENED_NAMED if body.names else INTERVENED
@@ -187,6 +193,7 @@ LINES: Mapping[type[Any], Callable[[Any], str | None]] = {
     e.GateReminded: lambda body: f"⏰ Still open: {bare(body.question, 90)}",
     e.GateClosed: _closed,
     e.CapReached: _cap,
+    e.CapsChanged: _caps_changed,
     e.Intervened: _intervened,
     e.ModelWaiting: _waiting,
     e.ModelNotice: lambda body: f"📎 {bare(body.text, 200)}",

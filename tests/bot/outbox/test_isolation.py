@@ -86,6 +86,7 @@ def happening(t: int) -> dict[type, ev.EventBody]:
         ev.GateReminded(t, root, of(t, GATE), "plan", "This plan?", "owner", "cancel", 9.0),
         ev.GateClosed(t, root, of(t, GATE), "person", f"discord:{of(t, 91)}"),
         ev.CapReached(t, "cost", 100, 9, 9, ada, "Ada", f"discord:{of(t, 91)}"),
+        ev.CapsChanged(t, root, Limits(tokens=9), f"discord:{of(t, 91)}", "Eve", ada, "Ada"),
         ev.MonthBudgetReached(0, space, f"discord:{of(t, 91)}", "2026-11", "UTC", "cost", 80, 8, 10),
         ev.Intervened(t, root, ada, "Ada", "silent", "asked", "is silent", True),
         ev.ModelWaiting(t, "busy", 5.0),

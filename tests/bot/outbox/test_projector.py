@@ -17,6 +17,7 @@ from bot.storage.guild_settings import BotRecords, FollowMode
 from bot.storage.tables import agents, cursors, groups, outbox, tasks
 from bot.texts.outbox import END_UNVERIFIED
 from engine import events as ev
+from engine.commands import Limits
 from engine.domain.account import UNJUDGED
 from engine.domain.completeness import Missing, MissingKind
 from engine.domain.gates import GateBasis, GateKind, choices_of
@@ -217,6 +218,7 @@ QUIET: list[ev.EventBody] = [
     ev.Intervened(1, 2, 4, "Bo", "stall", "nudged", "was silent for 5 min"),
     ev.TaskChanged(1, "paused", "cap on tokens reached", "cap"),
     ev.CapReached(1, "agents", 80, 4, 5),
+    ev.CapsChanged(1, 2, Limits(depth=3), "discord:7", "Eve"),
 ]
 
 
@@ -241,6 +243,18 @@ async def test_a_warning_says_what_is_used_and_not_its_threshold(spent: int, sai
     assert post.text == said and post.pings == ()
     line = log_line(ev.CapReached(1, "tokens", 80, spent, 1_000))
     assert line == f"💰 {spent // 10}% of the cap on tokens is used"
+
+
+async def test_new_caps_are_told_with_who_set_them() -> None:
+    """In the channel and in the log, of the task and of an agent's part; nobody is pinged."""
+    task = ev.CapsChanged(1, 2, Limits(cost_micros=5_000_000, minutes=60), "discord:7", "Eve *x*")
+    part = ev.CapsChanged(1, 2, Limits(tokens=9_000), "discord:7", "", 4, "Bo")
+    told = [(await projected(body))[0] for body in (task, part)]
+    assert told[0].text == "📐 Eve \\*x\\* set the caps of this task: $5.00, 60 minutes."
+    assert told[1].text == "📐 <@7> set the caps of Bo and all below it: 9,000 tokens."
+    assert [post.pings for post in told] == [(), ()] and all(post.silent for post in told)
+    assert log_line(task) == "📐 Caps set by Eve \\*x\\*: $5.00, 60 minutes"
+    assert log_line(part) == "📐 Caps of Bo set: 9,000 tokens"
 
 
 @pytest.mark.parametrize(("body", "persona"), OF_AGENTS, ids=lambda value: type(value).__name__)

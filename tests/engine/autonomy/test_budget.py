@@ -12,6 +12,7 @@ from engine.commands import AnswerGate, Limits, PauseAgent, RaiseCap, SayToAgent
 from engine.events import (
     AgentJoined,
     CapReached,
+    CapsChanged,
     FileWritten,
     GateRaised,
     Intervened,
@@ -115,7 +116,35 @@ async def test_a_raised_cap_leaves_no_warning_of_the_old_one_unread(stage: Stage
     while "Go on." not in heard[-1]:
         await play.more()
     assert "is used. Start nothing large" not in heard[-1]
-    assert "A cap that was near, or reached, has been changed since." in heard[-1]
+    assert "The task's caps were changed: now at most" in heard[-1] and "$0.01" in heard[-1]
+    (changed,) = play.of(CapsChanged)
+    assert (changed.limits, changed.by) == (Limits(cost_micros=10_000), "me")
+
+
+async def test_who_has_read_of_the_old_cap_is_told_the_new_one(stage: Stage) -> None:
+    """The boss read that it should start nothing large; that is over when people give more."""
+    heard: list[str] = []
+
+    def boss(view: View) -> ChatAnswer:
+        heard.append(view.last)
+        if view.steps >= 40:
+            return call(("ask_human", {"question": "Which?"})) if view.steps == 40 else say("I wait.")
+        return call(("search_files", {"pattern": f"x{view.steps}"}))
+
+    async def until_heard(words: str) -> str:
+        await play.do(SayToAgent((await play.engine.look.task(play.task)).boss_id, words, "me", "Ann"))
+        while words not in heard[-1]:
+            await play.more()
+        return heard[-1]
+
+    play = await stage({"Boss": boss}, caps=replace(CAPS, cost_micros=510, steps=9_000))
+    sweeps = asyncio.create_task(_sweep(play))
+    await play.until(CapReached, percent=80, cap="cost")
+    sweeps.cancel()
+    assert "is used. Start nothing large" in await until_heard("What now?")
+    await play.do(RaiseCap(play.task, Limits(cost_micros=50_000), "me"))
+    after = await until_heard("Go on.")
+    assert "The task's caps were changed: now at most" in after and "$0.05" in after
 
 
 async def test_a_raised_cap_on_agents_is_said_again_when_it_is_full(stage: Stage) -> None:
