@@ -17,12 +17,16 @@ from engine.llm.reading.thinking import without_thoughts
 from engine.ports import ChatAnswer, ToolCall, ToolSpec
 
 _ENDS_IN_CALL = re.compile(
-    r"(?:</(?:tool_calls?|function(?:_calls?)?|(?:antml:)?invoke)>|[|\uff5c]>|\})\s*(?:```)?\s*"
+    r"(?:</[\w:]*(?:tool_?calls?|function(?:_?calls?)?|invoke)>|[|\uff5c]>|\})\s*(?:```)?\s*"
     r"(?:</[\w:]+>\s*)*\Z"
 )
 UNREAD = (
     "Your last answer held a tool call written as text, which was not understood and not done. Call tools "
     "through the tool interface, with the arguments as one JSON object."
+)
+SHOWN = (
+    "Your last answer showed a tool call as text, with other words after it or around it; it was not done. "
+    "If you meant it, call the tool through the tool interface; if you only explained it, go on."
 )
 
 
@@ -41,8 +45,8 @@ def read_answer(answer: ChatAnswer, tools: tuple[ToolSpec, ...], filler: str = "
                 for n, c in enumerate(found.calls)
             ]
             calls = tuple(read)
-            trouble = trouble or (UNREAD if found.broken and not read else "")
-    if tools and not (text or calls or answer.cut):
+            trouble = trouble or ("" if read else UNREAD if found.broken else SHOWN if found.shown else "")
+    if tools and not (text.strip() or calls or answer.cut):
         calls = _thought_calls(answer, schemas)
         trouble = "" if calls else trouble
     text = "" if filler and text.strip() == filler else text

@@ -213,6 +213,24 @@ def test_other_texts_are_left_as_they_are(text: str) -> None:
         "[THINK]silly[/THINK]I do it.",
         "<|channel|>analysis<|message|>silly<|end|><|start|>assistant<|channel|>final<|message|>I do it.",
         "<seed:think>silly</seed:think>I do it.",
+        "<think>silly</think><answer>I do it.</answer>",
+        "<answer>I do it.</answer>",
+        "<think>silly</think>\n<response>\nI do it.\n</response>",
+        "Here is my thought process:\nsilly\n\nHere is my response:\nI do it.",
+        "Here are my reasoning steps:\nsilly\n[BEGIN FINAL RESPONSE]\nI do it.\n[END FINAL RESPONSE]",
+        "analysisWe are silly.assistantfinalI do it.",
+        "<|think|>silly<|/think|>I do it.",
+        "<unused94>thought\nsilly<unused95>I do it.",
+        '<details type="reasoning" done="true">\n<summary>Thought</summary>\n> silly\n</details>\nI do it.',
+        "<longcat_think>silly</longcat_think>I do it.",
+        "<|begin_of_thought|>silly<|end_of_thought|><|begin_of_solution|>I do it.<|end_of_solution|>",
+        "<think>silly</think><|begin_of_box|>I do it.<|end_of_box|>",
+        "I do it.</s>",
+        "I do it.<end_of_turn>",
+        "I do it.<｜end▁of▁sentence｜>",
+        "<|start_header_id|>assistant<|end_header_id|>\n\nI do it.",
+        "<|im_start|>assistant\nI do it.<|im_end|>\n<|im_start|>user\nsilly",
+        "assistant\n\nI do it.",
     ],
 )
 def test_thoughts_are_taken_off(text: str) -> None:
@@ -225,9 +243,18 @@ def test_only_thoughts_is_an_empty_answer() -> None:
     assert without_thoughts("<think>silly, and never closed") == ""
 
 
-def test_words_about_tags_stay() -> None:
-    """Somebody may write about them, in code."""
-    text = "Wrap it in `<think>` and `</think>`."
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Wrap it in `<think>` and `</think>`.",
+        "The template ends with `<end_of_turn>` or `<|im_start|>user`.",
+        "It was <s>wrong</s>",
+        "The assistant thought so; the analysis is done.",
+        "<output>4</output>",
+    ],
+)
+def test_words_about_tags_stay(text: str) -> None:
+    """Somebody may write about them, in code, or use tags of their own."""
     assert without_thoughts(text) == text
 
 
