@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import sqlalchemy as sa
 from pydantic import Field
 from sqlalchemy import Connection
@@ -11,7 +13,7 @@ from engine.domain.effects import Assign, ChangeAssignment, CollectWords, Finish
 from engine.domain.outcomes import Finished, ToolResult, Unfinished
 from engine.domain.speech import unanswered_people
 from engine.lifecycle.open_messages import open_messages
-from engine.store.core import AGENTS, ASSIGNMENTS, TASKS
+from engine.store.core import AGENTS, ASSIGNMENTS, TASKS, AnyRow
 from engine.tools.base import Arguments, Tool, ToolContext, ToolRefused
 from engine.tools.completeness import what_is_missing
 from engine.tools.embedding import vectors_of
@@ -44,9 +46,9 @@ async def finish(context: ToolContext, arguments: FinishArguments) -> ToolResult
     changes = context.staged(ChangeAssignment)
     closed = {change.assignment_id for change in changes if change.state in ("accepted", "cancelled")}
     open_work = await context.db.read(lambda c: _open_work(c, context.task.id, closed))
-    open_work += [f"{given.title} was given in this same answer" for given in context.staged(Assign)]
-    if open_work:
-        raise ToolRefused(f"Not finished: {'; '.join(open_work[:8])}. Review, or dismiss who cannot do it.")
+    given = [each.title for each in context.staged(Assign)]
+    if open_work or given:
+        raise ToolRefused(_unfinished(open_work, given, context.agent.id))
     context.check_seen("Not finished")
     deliverables = await check_files(context, arguments.deliverables)
     missing = await _missing(context)
@@ -124,15 +126,38 @@ def _is_judged(connection: Connection, task_id: int) -> bool:
     return connection.execute(sa.select(TASKS.c.auditor_id).where(TASKS.c.id == task_id)).scalar() is not None
 
 
-def _open_work(connection: Connection, task_id: int, closed: set[int]) -> list[str]:
+def _unfinished(works: Sequence[AnyRow], given: Sequence[str], boss_id: int) -> str:
+    """Return what is open, who has to act on it, and what the boss can do: it reviews what it gave itself."""
+    lines = [f"#{work.id} {work.title} of {work.name} {_waits_for(work, boss_id)}" for work in works]
+    lines += [f"{title} was given in this same answer" for title in given]
+    mine = any(work.state == "submitted" and work.giver_id == boss_id for work in works)
+    then = "Review what waits for you." if mine else "End your turn; submissions wake you."
+    return f"Not finished: {'; '.join(lines[:8])}. {then} Dismiss who cannot do its part."
+
+
+def _waits_for(work: AnyRow, boss_id: int) -> str:
+    if work.state == "open":
+        return "is open"
+    return "waits for your review" if work.giver_id == boss_id else f"waits for the review of {work.giver}"
+
+
+def _open_work(connection: Connection, task_id: int, closed: set[int]) -> list[AnyRow]:
+    giver = AGENTS.alias("giver")
     query = (
-        sa.select(ASSIGNMENTS.c.id, ASSIGNMENTS.c.title, ASSIGNMENTS.c.state, AGENTS.c.name)
+        sa.select(
+            ASSIGNMENTS.c.id,
+            ASSIGNMENTS.c.title,
+            ASSIGNMENTS.c.state,
+            ASSIGNMENTS.c.giver_id,
+            AGENTS.c.name,
+            giver.c.name.label("giver"),
+        )
         .join(AGENTS, AGENTS.c.id == ASSIGNMENTS.c.assignee_id)
+        .join(giver, giver.c.id == ASSIGNMENTS.c.giver_id)
         .where(ASSIGNMENTS.c.task_id == task_id, ASSIGNMENTS.c.state.in_(("open", "submitted")))
         .order_by(ASSIGNMENTS.c.id)
     )
-    rows = [row for row in connection.execute(query) if row.id not in closed]
-    return [f"#{r.id} {r.title} of {r.name} is {r.state}" for r in rows]
+    return [row for row in connection.execute(query) if row.id not in closed]
 
 
 FINISH = Tool("finish", "End the task with a truthful report.", FinishArguments, frozenset({"boss"}), finish)

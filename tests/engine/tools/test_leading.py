@@ -38,6 +38,41 @@ async def test_who_is_recruited_to_lead_has_the_tools_from_the_first_step_on(sta
     assert set(had["Ada"][0]) - set(had["Ben"][0]) == LEADING
 
 
+async def test_who_finishes_over_open_work_is_told_whose_review_it_waits_for(stage: Stage) -> None:
+    """A boss can review only what it gave itself; for the rest it waits, or dismisses."""
+    heard: list[str] = []
+
+    def boss(view: View) -> ChatAnswer:
+        if not view.did("recruit"):
+            ada = {"name": "Ada", "role": "head", "task": "lead", "leads": True}
+            return call(("recruit", {"members": [ada], "wait": True}))
+        if not heard:
+            heard.append("")
+            return call(("finish", {"report": "done"}))
+        heard.append(view.last)
+        return say("I wait.")
+
+    def ada(view: View) -> ChatAnswer:
+        if not view.did("recruit"):
+            ben = {"name": "Ben", "role": "w", "task": "make a.txt"}
+            return call(("recruit", {"members": [ben], "wait": True}))
+        if not view.submitted:
+            return say("I wait.")
+        told = {"to": ["Boss"], "text": "Ben is ready.", "needs_answer": True, "wait": True}
+        return call(("send_message", told))
+
+    def ben(view: View) -> ChatAnswer:
+        return call(("submit", {"assignment": view.given, "summary": "made"}))
+
+    play = await stage({"Boss": boss, "Ada": ada, "Ben": ben})
+    while len(heard) < 2:
+        await play.more()
+    assert (
+        "Not finished: #1 lead of Ada is open; #2 make a.txt of Ben waits for the review of Ada." in heard[1]
+    )
+    assert "End your turn; submissions wake you. Dismiss who cannot do its part." in heard[1]
+
+
 async def test_a_newcomer_named_twice_in_one_call_is_not_taken_for_a_member(stage: Stage) -> None:
     """Nobody joined, so nobody is told to give it work; without the second name all join."""
     cleo = {"name": "Cleo", "role": "w", "task": "clean"}
