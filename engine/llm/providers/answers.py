@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import codecs
 import json
+import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from engine.errors import EngineError, ModelBadAnswer, ModelRefused
 from engine.llm.faults import UnusableAnswer, fault_in_body, fault_without_answer
 from engine.llm.providers.kept import kept_of
+from engine.llm.providers.other_forms import choice_of_other_api
 from engine.llm.providers.streams import Joined, is_stream, joined
 from engine.llm.providers.usage import parse_usage, reported_cost, usage_of
 from engine.llm.storable import storable, storable_json
@@ -28,14 +30,28 @@ MAX_CALLS = 64
 _CUT = frozenset(
     {
         "length",
+        "max_length",
+        "length_limit",
+        "length_exceeded",
         "max_tokens",
         "max_output_tokens",
         "max_completion_tokens",
         "max_new_tokens",
+        "max_tokens_reached",
         "token_limit",
+        "token_limit_reached",
+        "output_limit",
+        "limit",
         "incomplete",
         "model_length",
+        "context_length",
+        "context_length_exceeded",
+        "context_window_exceeded",
         "model_context_window_exceeded",
+        "time_limit",
+        "max_time",
+        "repetition",
+        "repetition_truncation",
     }
 )
 _FILTERED = frozenset(
@@ -47,8 +63,11 @@ _FILTERED = frozenset(
         "recitation",
         "prohibited_content",
         "blocklist",
+        "blocked",
         "spii",
         "sensitive",
+        "error_toxic",
+        "moderation",
         "refusal",
         "guardrail_intervened",
     }
@@ -56,27 +75,50 @@ _FILTERED = frozenset(
 _BROKEN = frozenset(
     {
         "error",
+        "server_error",
         "network_error",
+        "engine_overloaded",
         "insufficient_system_resource",
+        "failed",
         "abort",
         "aborted",
         "cancelled",
+        "canceled",
+        "user_cancelled",
         "timeout",
         "interrupted",
     }
 )
 """What stands for an answer that the endpoint did not bring to its end."""
 
-MALFORMED = frozenset({"malformed_function_call", "unexpected_tool_call", "tool_call_error"})
-_THOUGHTS = frozenset({"thinking", "redacted_thinking", "reasoning", "reasoning_text", "summary_text"})
+MALFORMED = frozenset(
+    {
+        "malformed_function_call",
+        "malformed_tool_call",
+        "malformed_response",
+        "unexpected_tool_call",
+        "too_many_tool_calls",
+        "tool_call_error",
+        "tool_calls_error",
+    }
+)
+_THOUGHTS = frozenset(
+    {"thinking", "redacted_thinking", "reasoning", "reasoning_text", "reasoning_content", "summary_text"}
+    | {"thought", "thoughts"}
+)
 """Types of parts that are no words to anybody."""
 
 _THOUGHT_FIELDS = ("reasoning_content", "reasoning", "reasoning_text", "thinking")
 
 _NAMES = ("name", "tool_name", "function")
-_WRAPPERS = ("data", "result", "response", "output")
-_decoder = json.JSONDecoder()
+_ARGUMENTS = ("arguments", "parameters", "input", "args")
+_CALLS = ("tool_calls", "toolCalls", "tool_call", "function_call")
+_FINISH = ("finish_reason", "finishReason", "stop_reason")
+_WRAPPERS = ("data", "result", "response", "output", "body")
+_SAID = ("text", "value", "refusal", "content", "parts")
+_decoder = json.JSONDecoder(strict=False)
 _CALL_PARTS = frozenset({"tool_use", "tool_call", "function_call"})
+_CALL_FIELDS = ("toolUse", "functionCall")
 FILTERED = "The endpoint's content filter withheld the answer. Ask the agent in other words."
 UNREAD_CALL = "Your last tool call could not be read by the endpoint. Call one tool again, with plain JSON."
 TELL_FILTERED = "The endpoint's content filter withheld your last answer. Say it in other words."
@@ -99,10 +141,10 @@ def parse_answer(raw: bytes, asked: str, origin: str) -> ChatAnswer:
     choice = _first_choice(body, hidden)
     message = _message(choice)
     usage = usage_of(body, choice)
-    finish = (_text_of(choice.get("finish_reason")) or "stop").lower()
-    listed = _listed_calls(message)
+    finish = _finish_of(choice)
+    listed = _listed_calls(message) or _listed_calls({name: choice.get(name) for name in _CALLS})
     calls = _tool_calls(listed)
-    text = _text_of(message.get("content"))
+    text = _text_of(message.get("content")) or _as_written(message.get("content"))
     if hidden is not None and not text and not calls:
         raise hidden
     if not text and not calls and isinstance(message.get("refusal"), str):
@@ -122,6 +164,14 @@ def parse_answer(raw: bytes, asked: str, origin: str) -> ChatAnswer:
     )
 
 
+def _finish_of(choice: Mapping[str, Any]) -> str:
+    """Return why an answer ended, in one spelling: some write `MAX_TOKENS`, `content-filter`, `maxTokens`."""
+    said = next((found for name in _FINISH if (found := _text_of(choice.get(name)))), "")
+    plain = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", said).lower()
+    plain = re.sub(r"[\s-]+", "_", plain.rpartition(":")[2].strip())
+    return plain.removeprefix("finish_reason_").removeprefix("finish_") or "stop"
+
+
 def usage_in(raw: bytes, asked: str) -> tuple[str, Usage, int | None]:
     """Return (model, usage, cost) as far as a body says them, whatever else it holds."""
     try:
@@ -129,7 +179,7 @@ def usage_in(raw: bytes, asked: str) -> tuple[str, Usage, int | None]:
     except EngineError:
         return asked, Usage(), None
     choices = body.get("choices")
-    choice = choices[0] if isinstance(choices, list) and choices and isinstance(choices[0], dict) else {}
+    choice = next(iter(_choices_of(choices)), {})
     used = usage_of(body, choice)
     cost = reported_cost(used, body, _message(choice))
     return storable(_text_of(body.get("model")) or asked), parse_usage(used), cost
@@ -175,8 +225,12 @@ def _unwrapped(body: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return the answer that some gateways put into a field of their own."""
     if "choices" in body:
         return body
-    inner = next((body[name] for name in _WRAPPERS if "choices" in _mapping(body.get(name))), None)
-    return body if inner is None else {**body, **inner}
+    for name in _WRAPPERS:
+        inner = body.get(name)
+        inner = _json_in(inner) if isinstance(inner, str) and inner.lstrip().startswith("{") else inner
+        if "choices" in (found := _mapping(inner)):
+            return {**body, **found}
+    return body
 
 
 def _unicode(raw: bytes) -> str:
@@ -189,12 +243,12 @@ def _unicode(raw: bytes) -> str:
 def _json_in(text: str) -> Any:
     """Return the one JSON value of a text, None for none; comments of a stream around it are left out."""
     try:
-        return json.loads(text)
+        return json.loads(text, strict=False)
     except (ValueError, RecursionError):
         pass
     lines = (line for line in text.splitlines() if not line.startswith(":") and line.strip() != "[DONE]")
     try:
-        return json.loads("\n".join(lines))
+        return json.loads("\n".join(lines), strict=False)
     except (ValueError, RecursionError):
         return _json_among(text)
 
@@ -214,8 +268,14 @@ def _json_among(text: str) -> Any:
 
 
 def _first_of(body: Mapping[str, Any]) -> Any:
-    choices = body.get("choices")
-    return choices[0] if isinstance(choices, list) and choices else None
+    return next(iter(_choices_of(body.get("choices"))), None)
+
+
+def _choices_of(choices: Any) -> list[Mapping[str, Any]]:
+    """Return the choices; some send one without a list, or by number."""
+    if isinstance(choices, dict):
+        choices = [choices] if {"message", "delta", "text"} & choices.keys() else list(choices.values())
+    return [one for one in choices if isinstance(one, dict)] if isinstance(choices, list) else []
 
 
 def unusable(what: str) -> UnusableAnswer:
@@ -227,11 +287,10 @@ def unusable(what: str) -> UnusableAnswer:
 
 
 def _first_choice(body: Mapping[str, Any], hidden: EngineError | None) -> Mapping[str, Any]:
-    choices = body.get("choices")
-    if isinstance(choices, list) and choices and isinstance(choices[0], dict):
-        return _gathered([choice for choice in choices if isinstance(choice, dict)])
-    if isinstance(body.get("message"), dict) and "role" in body["message"]:  # as Ollama's own API
-        return {"message": body["message"], "finish_reason": body.get("done_reason")}
+    if choices := _choices_of(body.get("choices")):
+        return _gathered(choices)
+    if (choice := choice_of_other_api(body)) is not None:
+        return choice
     raise hidden or fault_without_answer(body, time.time()) or unusable("held no choice")
 
 
@@ -251,9 +310,11 @@ def _gathered(choices: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
 
 
 def _message(choice: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the message of a choice; some call it `delta`, and old ones have a text only."""
-    message = _mapping(choice.get("message")) or _mapping(choice.get("delta"))
-    return message or {"content": choice.get("text")}
+    """Return the message of a choice; some call it `delta`, list it, or have a text only."""
+    listed = choice.get("messages")
+    last = listed[-1] if isinstance(listed, list) and listed else None
+    said = next((one for one in (choice.get("message"), choice.get("delta"), last) if one), None)
+    return _mapping(said) or {"content": said or choice.get("text")}
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:
@@ -264,12 +325,23 @@ def _text_of(value: Any) -> str:
     """Text, or the joined text parts some endpoints send instead; parts that are thoughts are left out."""
     if isinstance(value, str):
         return value
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return str(value)
     if isinstance(value, list):
         return "".join(part if isinstance(part, str) else _text_of(_mapping(part)) for part in value)
-    if isinstance(value, dict) and value.get("type") not in _THOUGHTS:
-        said = next((value[name] for name in ("text", "value", "refusal") if value.get(name)), None)
-        return _text_of(said)
+    if isinstance(value, dict) and value.get("type") not in _THOUGHTS and value.get("thought") is not True:
+        return _text_of(next((value[name] for name in _SAID if value.get(name)), None))
     return ""
+
+
+def _as_written(content: Any) -> str:
+    """Return an object in the place of a text, which a gateway made of a model's JSON, as JSON again."""
+    plain = (
+        isinstance(content, dict)
+        and content
+        and not {"type", "thought", *_SAID, *_CALL_FIELDS} & content.keys()
+    )
+    return json.dumps(content, ensure_ascii=False) if plain else ""
 
 
 def _thoughts_of(message: Mapping[str, Any]) -> str:
@@ -277,38 +349,67 @@ def _thoughts_of(message: Mapping[str, Any]) -> str:
 
 
 def _listed_calls(message: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
-    listed = message.get("tool_calls")
+    """Return the calls of a message under any name and in any list; without those that say nothing."""
+    found: list[Mapping[str, Any]] = []
+    for name in _CALLS:
+        found = found or list(_flat(message.get(name)))
+    content = message.get("content")
+    parts = content if isinstance(content, list) else _mapping(content).get("parts")
+    if not found and isinstance(parts, list):  # calls among the parts, as in Anthropic's form
+        for part in map(_mapping, parts):
+            inner = next((part[name] for name in _CALL_FIELDS if isinstance(part.get(name), dict)), None)
+            found += [part] if part.get("type") in _CALL_PARTS else [inner] if inner else []
+    return [call for call in found if _is_call(call)][:MAX_CALLS]
+
+
+def _flat(listed: Any) -> Iterator[Mapping[str, Any]]:
+    """Yield the calls of a list, of lists in it, of an object by number, or of JSON text."""
     if isinstance(listed, str):
         listed = _json_in(listed)
-    listed = [listed] if isinstance(listed, dict) else listed
-    found = [call for call in listed if isinstance(call, dict)] if isinstance(listed, list) else []
-    if not found and isinstance(message.get("function_call"), dict):
-        found = [{"function": message["function_call"]}]
-    content = message.get("content")
-    if not found and isinstance(content, list):  # calls among the parts, as in Anthropic's form
-        found = [part for part in content if isinstance(part, dict) and part.get("type") in _CALL_PARTS]
-    return found[:MAX_CALLS]
+    if isinstance(listed, dict):
+        numbered = bool(listed) and all(key.isdigit() for key in listed)
+        listed = list(listed.values()) if numbered else [listed]
+    for one in listed if isinstance(listed, list) else []:
+        if isinstance(one, list):
+            yield from _flat(one)
+        elif isinstance(one, dict):
+            yield one
+
+
+def _is_call(call: Mapping[str, Any]) -> bool:
+    """Return whether a call says anything: some send an empty one beside the real ones."""
+    function = _function(call)
+    return bool(_name(function)) or _arguments(function, call) not in ("", "{}")
+
+
+def _function(call: Mapping[str, Any]) -> Mapping[str, Any]:
+    given = call.get("function")
+    if isinstance(given, str) and given.lstrip().startswith("{"):
+        given = _json_in(given)
+    return _mapping(given) or _mapping(call.get("custom")) or call
+
+
+def _name(function: Mapping[str, Any]) -> str:
+    return next((found for key in _NAMES if (found := _text_of(function.get(key)))), "")
 
 
 def _tool_calls(listed: Sequence[Mapping[str, Any]]) -> tuple[ToolCall, ...]:
     calls: list[ToolCall] = []
     seen: set[str] = set()
     for number, call in enumerate(listed):
-        function = _mapping(call.get("function")) or _mapping(call.get("custom")) or call
+        function = _function(call)
         identity = storable(_text_of(call.get("id")))
         if not identity or identity in seen:
             identity = f"call_{number}_{len(identity)}"
         seen.add(identity)
-        name = next((found for key in _NAMES if (found := _text_of(function.get(key)))), "")
-        calls.append(ToolCall(identity, storable(name), _arguments(function)))
+        calls.append(ToolCall(identity, storable(_name(function)), _arguments(function, call)))
     return tuple(calls)
 
 
-def _arguments(function: Mapping[str, Any]) -> str:
-    """The raw text; some endpoints send the object itself."""
-    raw = function.get("arguments")
-    if raw is None:
-        raw = function.get("parameters", function.get("input"))
+def _arguments(function: Mapping[str, Any], call: Mapping[str, Any]) -> str:
+    """The raw text, wherever it stands; some endpoints send the object itself."""
+    given = [place.get(name) for place in (function, call) for name in _ARGUMENTS]
+    raw = next((one for one in given if one not in (None, "")), "" if "" in given else None)
     if raw is None:
         return "{}"
     text = raw if isinstance(raw, str) else json.dumps(raw, ensure_ascii=False)

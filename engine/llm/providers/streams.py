@@ -30,7 +30,7 @@ def is_stream(raw: bytes) -> bool:
 def joined(text: str) -> Joined | None:
     """Return the chunks of a stream as one answer; None when the text is none."""
     lines = [line.strip() for line in text.splitlines()]
-    events = [line[5:].strip() for line in lines if line.startswith("data:")]
+    events = _events(lines)
     found = events or [line for line in lines if line and not line.startswith(":")]
     chunks: list[dict[str, Any]] = []
     ended = broken = False
@@ -41,7 +41,7 @@ def joined(text: str) -> Joined | None:
         chunk = _chunk(line)
         broken = broken or chunk is None
         if chunk is not None:
-            chunks.append(_as_error(chunk))
+            chunks.append(_usual(chunk))
     if not any("choices" in chunk or "error" in chunk for chunk in chunks) or (broken and not events):
         return None
     whole = _Whole()
@@ -51,10 +51,34 @@ def joined(text: str) -> Joined | None:
     return Joined(whole.body(), complete)
 
 
-def _as_error(chunk: dict[str, Any]) -> dict[str, Any]:
-    """Return an error event that says its error without a field for it as one with such a field."""
-    bare = "choices" not in chunk and "error" not in chunk and isinstance(chunk.get("message"), str)
-    return {"error": chunk} if bare else chunk
+def _events(lines: list[str]) -> list[str]:
+    """Return the data of each event; of one whose data goes over several lines they are one."""
+    made: list[str] = []
+    parts: list[str] = []
+    for line in [*lines, ""]:
+        if line.startswith("data:"):
+            parts.append(line[5:].strip())
+        elif not line and parts:
+            whole = len(parts) == 1 or all(part == "[DONE]" or _chunk(part) is not None for part in parts)
+            made += parts if whole else ["\n".join(parts)]
+            parts = []
+    return made
+
+
+def _usual(chunk: dict[str, Any]) -> dict[str, Any]:
+    """Return an error event without a field for it with one, and a chunk of Ollama's own API as a usual
+    one."""
+    if "choices" in chunk or "error" in chunk:
+        return chunk
+    message = chunk.get("message")
+    if isinstance(message, str):
+        return {"error": chunk}
+    if isinstance(message, dict) and "done" in chunk:
+        finish = (chunk.get("done_reason") or "stop") if chunk["done"] else None
+        rest = {key: value for key, value in chunk.items() if key != "message"}
+        rest["choices"] = [{"delta": message, "finish_reason": finish}]
+        return rest
+    return chunk
 
 
 def _chunk(line: str) -> dict[str, Any] | None:
@@ -74,6 +98,7 @@ class _Whole:
     calls: list[dict[str, Any]] = field(default_factory=list)
     finish: Any = None
     usage: Any = None
+    index: Any = None
 
     @property
     def ended(self) -> bool:
@@ -87,17 +112,33 @@ class _Whole:
         for choice in _dicts(choices if isinstance(choices, list) else [])[:1]:
             self.finish = choice.get("finish_reason") or self.finish
             self.usage = choice.get("usage") or self.usage
-            delta = choice.get("delta") or choice.get("message")
+            self.index = choice.get("index") if self.index is None else self.index
+            delta, message = choice.get("delta"), choice.get("message")
             if isinstance(delta, dict):
-                self._add_delta(delta)
+                self._add_delta(delta, other=choice.get("index") != self.index)
+            if isinstance(message, dict):
+                self._add_message(message)
 
-    def _add_delta(self, delta: Mapping[str, Any]) -> None:
+    def _add_message(self, message: Mapping[str, Any]) -> None:
+        """Add a chunk that calls itself a message: a piece with some, with others all of it once more."""
+        said, content = self.message["content"], message.get("content")
+        again = isinstance(content, str) and isinstance(said, str) and said and content.startswith(said)
+        if again:
+            self.message["content"] = ""
+        known = bool(self.calls) and again
+        self._add_delta({k: v for k, v in message.items() if not (known and k == "tool_calls")})
+
+    def _add_delta(self, delta: Mapping[str, Any], *, other: bool = False) -> None:
+        """Add a piece; `other`: it is of another choice than the first, of which only calls are wanted."""
         for key, value in delta.items():
-            if key != "tool_calls" and value is not None:
+            if key not in ("tool_calls", "function_call") and value is not None and not other:
                 self.message[key] = _grown(key, self.message.get(key), value)
         parts = delta.get("tool_calls")
+        parts = [parts] if isinstance(parts, dict) else parts
         for part in _dicts(parts if isinstance(parts, list) else []):
             self._add_call(part)
+        if isinstance(delta.get("function_call"), dict):
+            self._add_call({"index": 0, "function": delta["function_call"]})
 
     def _add_call(self, part: Mapping[str, Any]) -> None:
         call = self._call_of(part)
@@ -109,16 +150,19 @@ class _Whole:
             function["name"] += name
         if isinstance(arguments, dict | list):
             arguments = json.dumps(arguments, ensure_ascii=False)
-        function["arguments"] += arguments if isinstance(arguments, str) else ""
+        piece = arguments if isinstance(arguments, str) else ""
+        function["arguments"] = _with_piece(function["arguments"], piece)
         call |= {key: value for key, value in part.items() if key != "function" and value is not None}
 
     def _call_of(self, part: Mapping[str, Any]) -> dict[str, Any]:
         """Return the call that a piece belongs to: by its index, else by a new id, else the last one."""
         index, identity = part.get("index"), part.get("id")
-        for call in self.calls:
+        for call in self.calls[::-1]:
             same = call.get("index") == index if isinstance(index, int) else call.get("id") == identity
-            if same:
+            if same and not _is_next(call, part):
                 return call
+            if same:
+                break
         if self.calls and not isinstance(index, int) and not identity:
             return self.calls[-1]
         made: dict[str, Any] = {"function": {"name": "", "arguments": ""}}
@@ -132,6 +176,20 @@ class _Whole:
         message = self.message | ({"tool_calls": made} if made else {})
         choices = [{"message": message, "finish_reason": self.finish}]
         return {**self.top, "usage": self.usage, "choices": choices}
+
+
+def _is_next(call: Mapping[str, Any], part: Mapping[str, Any]) -> bool:
+    """Return whether a piece begins another call, though it has the same index: some number none of them."""
+    given = part.get("function")
+    named = isinstance(given, dict) and bool(given.get("name"))
+    other = part.get("id") and call.get("id") and part["id"] != call["id"]
+    return bool(named and other) and _chunk(call["function"]["arguments"]) is not None
+
+
+def _with_piece(before: str, piece: str) -> str:
+    """Return arguments with their next piece; some send all of them again with each."""
+    again = len(piece) > len(before) > 1 and piece.startswith(before)
+    return piece if again and _chunk(before) is None else before + piece
 
 
 def _grown(key: str, before: Any, value: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Iterator, Mapping
@@ -9,7 +10,16 @@ from typing import Any
 
 from engine.ports import Usage
 
-_PROMPT = ("prompt_tokens", "promptTokens", "promptTokenCount", "prompt_eval_count")
+_PROMPT = (
+    "prompt_tokens",
+    "promptTokens",
+    "promptTokenCount",
+    "prompt_eval_count",
+    "prompt_token_count",
+    "input_token_count",
+    "num_input_tokens",
+    "tokens_evaluated",
+)
 _INPUT = ("input_tokens", "inputTokens")
 """As Anthropic and Bedrock count: without what was read from the cache or written to it."""
 
@@ -20,7 +30,13 @@ _COMPLETION = (
     "outputTokens",
     "candidatesTokenCount",
     "eval_count",
+    "completion_token_count",
+    "generated_token_count",
+    "output_token_count",
+    "num_output_tokens",
+    "tokens_predicted",
 )
+_MISSED = ("prompt_cache_miss_tokens",)
 _TOTAL = ("total_tokens", "totalTokens", "totalTokenCount")
 _CACHED = (
     "prompt_cache_hit_tokens",
@@ -45,19 +61,39 @@ _COUNTED = frozenset((*_PROMPT, *_INPUT, *_COMPLETION, *_TOTAL))
 def usage_of(body: Mapping[str, Any], choice: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return what was counted, wherever it stands: in a field of the body or the choice, or in the body
     itself."""
+    billed = _mapping(body.get("usage")).get("tokens")  # Cohere
+    timings = _mapping(body.get("timings"))  # llama.cpp
+    timed = {"prompt_tokens": _count(timings.get("prompt_n")) + _count(timings.get("cache_n")),
+             "completion_tokens": _count(timings.get("predicted_n"))}  # fmt: skip
     places = (
+        billed,
         body.get("usage"),
         choice.get("usage"),
         _mapping(body.get("x_groq")).get("usage"),
         _mapping(choice.get("message")).get("usage"),
         body.get("usageMetadata"),
+        body.get("token_usage"),
+        _mapping(body.get("metadata")).get("usage"),
+        _mapping(body.get("meta")).get("tokens"),
         {name: value for name, value in body.items() if name in _COUNTED},
+        body.get("results"),
+        timed if any(timed.values()) else None,
     )
     for place in places:
-        found = _mapping(place[0] if isinstance(place, list) and place else place)
+        found = _mapping(_opened(place))
         if found:
             return found
     return {}
+
+
+def _opened(place: Any) -> Any:
+    """Return what is inside a list, or JSON text."""
+    if isinstance(place, str):
+        try:
+            place = json.loads(place)
+        except (ValueError, RecursionError):
+            return None
+    return place[0] if isinstance(place, list) and place else place
 
 
 def parse_usage(usage: Any) -> Usage:
@@ -71,10 +107,13 @@ def parse_usage(usage: Any) -> Usage:
     if not prompt:
         prompt = _first((reported,), _INPUT)
         prompt += _first((reported,), _READ) + _first((reported,), _WRITTEN) if prompt else 0
+    if not prompt and (missed := _first((reported,), _MISSED)):
+        prompt = cached + missed
     if cached > prompt > 0:  # it is the part that was not cached
         prompt += cached
     completion, total = _first((reported,), _COMPLETION), _first((reported,), _TOTAL)
-    thought = _first([_mapping(reported.get(name)) for name in _THOUGHTS], ("reasoning_tokens",))
+    details = [_mapping(reported.get(name)) for name in _THOUGHTS]
+    thought = _first([*details, reported], ("reasoning_tokens", "thoughtsTokenCount"))
     if thought > completion:  # it is counted apart
         completion += thought
     if not prompt:
@@ -103,7 +142,8 @@ def _costs(usage: Mapping[str, Any], body: Mapping[str, Any], message: Mapping[s
     yield _dollars(usage.get("cost_in_usd_ticks"), 1e19) / 1e10
     for name in _COSTS:
         value = usage.get(name)
-        yield _dollars(_mapping(value).get("total_cost") if isinstance(value, Mapping) else value)
+        inner = _mapping(value)
+        yield _dollars(inner.get("total_cost") or inner.get("total") if inner else value)
     for place in (body, message):  # Vercel's gateway
         yield _dollars(_mapping(_mapping(place.get("provider_metadata")).get("gateway")).get("cost"))
     yield _dollars(body.get("cost"))

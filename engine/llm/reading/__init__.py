@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from engine.llm.reading.arguments import repaired_arguments
+from engine.llm.reading.formats import arguments_in_name
 from engine.llm.reading.names import expanded, known_name
 from engine.llm.reading.textcalls import calls_in_text
 from engine.llm.reading.thinking import without_thoughts
@@ -34,7 +35,7 @@ def read_answer(answer: ChatAnswer, tools: tuple[ToolSpec, ...], filler: str = "
     """Return the answer as the model meant it; `filler` is a text it may have copied from its own history."""
     text = without_thoughts(answer.text)
     schemas = {tool.name: tool.parameters for tool in tools}
-    calls = tuple(_repaired(call, schemas) for made in answer.tool_calls for call in expanded(made))
+    calls = tuple(_repaired(call, schemas) for made in answer.tool_calls for call in expanded(made, schemas))
     trouble = answer.trouble
     if tools:
         found = calls_in_text(text, schemas)
@@ -65,6 +66,8 @@ def _thought_calls(answer: ChatAnswer, schemas: Mapping[str, Mapping[str, Any]])
 
 
 def _repaired(call: ToolCall, schemas: Mapping[str, Mapping[str, Any]]) -> ToolCall:
-    name = known_name(call.name, schemas)
-    arguments = repaired_arguments(call.arguments, schemas.get(name, {}))
-    return ToolCall(call.id, name, arguments)
+    name, given = known_name(call.name, schemas), call.arguments
+    if given.strip() in ("", "{}", "null"):
+        given = arguments_in_name(call.name) or given
+    schema = schemas.get(name, {})
+    return ToolCall(call.id, name, repaired_arguments(given, schema, name))

@@ -152,6 +152,17 @@ def tagged(inside: str) -> Made:
     raise ValueError("no call")
 
 
+def arguments_in_name(name: str) -> str:
+    """Return the arguments, as JSON, that a server's parser left behind the name of a call; "" for none."""
+    if "<arg_key>" not in name and "{" not in name[1:]:
+        return ""
+    try:
+        [(_, arguments)] = tagged(name)
+    except UNREAD:
+        return ""
+    return json.dumps(arguments, ensure_ascii=False) if isinstance(arguments, dict) else ""
+
+
 def _with_name(name: str, body: str) -> Made:
     if not body:
         return [(name, {})]

@@ -56,6 +56,18 @@ JSON = json.dumps(ARGS)
         "write-file",
         "workspace/write_file",
         "tool__write_file",
+        "write_file</arg_value>",
+        "write_file<arg_key>",
+        "write_file[ARGS]",
+        "<function=write_file>",
+        "<function=write_file",
+        "functions.write_file-0",
+        "write_file_1",
+        "write_file_tool",
+        "tool_call_write_file",
+        "proxy_write_file",
+        "write_filewrite_file",
+        '{"name": "write_file"}',
     ],
 )
 def test_names_are_brought_back(written: str) -> None:
@@ -87,6 +99,16 @@ def test_names_of_other_tools_stay(written: str) -> None:
         json.dumps({"arguments": ARGS}),
         json.dumps({"name": "write_file", "parameters": ARGS}),
         json.dumps({"input": JSON}),
+        json.dumps({"function": {"name": "write_file", "arguments": JSON}}),
+        json.dumps({"json": ARGS}),
+        json.dumps({"raw_arguments": JSON}),
+        json.dumps({"": ARGS}),
+        json.dumps({'"path"': "a.txt", "content:": "hello"}),
+        json.dumps({"Path": "a.txt", "Content": "hello"}),
+        '{path: "a.txt", content: "hello"}',
+        '""' + JSON,
+        "null" + JSON,
+        "\ufeff" + JSON,
         json.dumps({**ARGS, "files": None}),
     ],
 )
@@ -105,6 +127,10 @@ def test_arguments_are_brought_back(written: str) -> None:
         ({"line": "#12"}, {"line": 12}),
         ({"open": "true"}, {"open": True}),
         ({"line": "many"}, {"line": "many"}),
+        ({"line": "None"}, {}),
+        ({"files": ""}, {}),
+        ({"files": "['a', 'b']"}, {"files": ["a", "b"]}),
+        ({"content": "null"}, {"content": "null"}),
     ],
 )
 def test_values_get_their_kind(given_: dict[str, Any], meant: dict[str, Any]) -> None:
@@ -119,7 +145,17 @@ def test_nothing_is_an_empty_object(written: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "written", [JSON[:-3], '{"path": "a.txt", "content": "hal', "not json", "[1, 2]", "7"]
+    "written",
+    [
+        JSON[:-3],
+        '{path: "a.txt", content: "hal',
+        "<arg_key>path</arg_key><arg_value>a.txt</arg_value><arg_key>content</arg_key><arg_value>hal",
+        "<parameter=path>a.txt</parameter><parameter=content>hal",
+        '{"path": "a.txt", "content": "hal',
+        "not json",
+        "[1, 2]",
+        "7",
+    ],
 )
 def test_what_was_cut_is_never_completed(written: str) -> None:
     """Half a file must not be written as if it were whole."""
