@@ -130,6 +130,7 @@ class PipPackages:
             for pin in pins:
                 room -= unpack(self._wheel(pin), pin.shown, fresh, room)
             _open_to_all(fresh)
+            os.sync()  # a power failure after the rename would leave a set with empty files, used for ever
             fresh.rename(target)
         except OSError as error:
             if not target.exists():

@@ -84,6 +84,20 @@ def packages(folder: Path, index: Index) -> PipPackages:
     return PipPackages(folder / "packages", PYTHON, MOST, index.url)
 
 
+async def test_a_set_is_on_the_disk_before_it_is_used(
+    tmp_path: Path, index: Index, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A power failure must not leave a set of empty files under the name of a whole one."""
+    store = packages(tmp_path, index)
+    pins = await store.fetch(["leaf"], ())
+    sets = tmp_path / "packages" / "sets"
+    there: list[list[Path]] = []
+    monkeypatch.setattr(os, "sync", lambda: there.append(list(sets.iterdir())))
+    await store.site(pins)
+    await store.site(pins)
+    assert there == [[]]
+
+
 async def test_pins_stay_and_are_fetched_again_by_their_hash(tmp_path: Path, index: Index) -> None:
     """What is needed comes too; a later request keeps to the versions there are; a lost cache is filled again
     by the same files, and by no other ones."""
