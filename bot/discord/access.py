@@ -34,6 +34,7 @@ OWNERS_RIGHTS = frozenset({Right.STEER, Right.APPROVE})
 GATE_RIGHTS: Mapping[GateEffect | Literal["text"], tuple[Right, ...]] = {
     "approve": (Right.APPROVE,),
     "cancel": (Right.APPROVE,),
+    "refuse_plan": (Right.APPROVE,),
     "raise_half": (Right.APPROVE, Right.SPEND),
     "raise_month": (Right.APPROVE, Right.SPEND),
     "wait_month": (Right.APPROVE,),

@@ -19,6 +19,7 @@ from engine.queries import GateView
 LABELS: Mapping[GateEffect, str] = {
     "approve": "Approve",
     "cancel": "Cancel the task",
+    "refuse_plan": "No, go on as it is",
     "raise_half": "Raise by 50%",
     "raise_month": "Raise by 50% for this month",
     "wait_month": "Wait",
@@ -54,6 +55,7 @@ MEANS: Mapping[GateKind, Mapping[Way, str]] = {
         "limits": "work starts on this plan, with lower caps that you set.",
         "text": "the boss receives your text and changes the plan; this approves nothing.",
         "cancel": "the task ends, and nothing of this plan is done; files made so far are kept.",
+        "refuse_plan": "the team that there is goes on without this plan.",
     },
     "cap": {
         "raise_half": "work continues, within {more}. This needs the right to spend.",
@@ -147,6 +149,7 @@ TIMED_OUT: Mapping[GateDefault, str] = {
     "option": "-# ✔️ No answer in time, so this applies: {choice}",
     "approve": "-# ✔️ No answer in time, so work starts on the plan.",
     "cancel": "-# ✔️ Nobody approved the plan in time, so the task ends.",
+    "refuse_plan": "-# ✔️ Nobody approved the plan in time, so work goes on without it.",
     "stop": "-# ✔️ No answer in time, so the task ends; its files are kept.",
     "wrap_up": "-# ✔️ No answer in time, so the work is wrapped up.",
     "wait_month": "-# ✔️ No answer in time: the task waits for the next month, or for a larger budget.",

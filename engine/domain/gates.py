@@ -26,6 +26,7 @@ SUBTREE_CAP: Literal["share"] = "share"
 GateEffect = Literal[
     "approve",
     "cancel",
+    "refuse_plan",
     "raise_half",
     "raise_month",
     "wait_month",
@@ -62,7 +63,7 @@ its agent handed in its work without the answer)."""
 
 EFFECTS: Mapping[GateKind, tuple[GateEffect, ...]] = {
     "question": (),
-    "plan": ("approve", "cancel"),
+    "plan": ("approve", "cancel", "refuse_plan"),
     "cap": ("raise_half", "wrap_up", "stop"),
     SUBTREE_CAP: ("raise_half", "wrap_up", "dismiss"),
     "month": ("raise_month", "wait_month", "stop"),
@@ -80,13 +81,23 @@ TAKES_TEXT: frozenset[GateKind] = frozenset(
 """Kinds that accept free text: it is sent to an agent and its wording decides nothing."""
 
 CARRIES_TEXT: frozenset[GateEffect] = frozenset(
-    {"approve", "another_round", "retry", "option", "refuse_call", "refuse_packages", "refuse_action"}
+    {
+        "approve",
+        "another_round",
+        "retry",
+        "option",
+        "refuse_plan",
+        "refuse_call",
+        "refuse_packages",
+        "refuse_action",
+    }
 )
 """Effects that pass on text with the choice; for the others there is no reader."""
 
 SAID: Mapping[GateEffect, str] = {
     "approve": "The plan is approved.",
     "cancel": "The plan is refused and the task stopped.",
+    "refuse_plan": "The plan is refused; work goes on without it.",
     "raise_half": "Half as much again may be used.",
     "raise_month": "The month's budget is raised.",
     "wait_month": "The task waits for the month's budget.",
@@ -139,15 +150,18 @@ class GivenAnswer:
     text: str
 
 
-def choices_of(kind: GateKind, options: Sequence[str] = (), *, wrapped: bool = False) -> tuple[Choice, ...]:
+def choices_of(
+    kind: GateKind, options: Sequence[str] = (), *, wrapped: bool = False, begun: bool = False
+) -> tuple[Choice, ...]:
     """Return the choices of a new gate; `options` are those of an agent's question.
 
-    `wrapped`: the subtree has already been given a tenth to wrap up, so that is not offered again.
+    `wrapped`: the subtree has already been given a tenth to wrap up, so that is not offered again. `begun`:
+    of a plan, that a team is at work already; refusing the plan then leaves that as it is.
     """
     if kind == "question":
         return tuple(Choice(f"o{number}", "option", text) for number, text in enumerate(options, 1))
-    left = (effect for effect in EFFECTS[kind] if not (wrapped and effect == "wrap_up"))
-    return tuple(Choice(effect, effect) for effect in left)
+    not_offered = {"cancel" if begun else "refuse_plan", "wrap_up" if wrapped else ""}
+    return tuple(Choice(effect, effect) for effect in EFFECTS[kind] if effect not in not_offered)
 
 
 def choice_of(choices: Sequence[Choice], choice_id: str | None) -> Choice | None:

@@ -186,6 +186,16 @@ def _approve(at: _Answered) -> tuple[Wake, ...]:
     return at.send(at.gate.agent_id or at.task.boss_id, _with_note(f"{who} Continue.{within}", at))
 
 
+def _refuse_plan(at: _Answered) -> tuple[Wake, ...]:
+    """Leave the team as it is: what an earlier plan allowed is allowed still."""
+    earlier = sa.and_(GATES.c.task_id == at.task.id, GATES.c.kind == "plan", GATES.c.choice_id == "approve")
+    approved = at.connection.execute(sa.select(GATES.c.id).where(earlier).limit(1)).first() is not None
+    at.set_task(plan_state="approved" if approved else "none", plan_agents=at.task.agents if approved else 0)
+    who = f"{at.who} refused your plan." if at.by_person else "Nobody approved your plan in time."
+    text = f"{who} Go on with the team there is."
+    return at.send(at.gate.agent_id or at.task.boss_id, _with_note(text, at))
+
+
 def _stop(at: _Answered) -> tuple[Wake, ...]:
     """The closed question says what was asked; the end says who ended it, or that nobody answered."""
     why = "" if at.by_person else "Nobody answered in time."
@@ -436,6 +446,7 @@ def _notify_asker(at: _Answered, text: str) -> tuple[Wake, ...]:
 _EFFECTS: Mapping[GateEffect, Callable[[_Answered], tuple[Wake, ...]]] = {
     "approve": _approve,
     "cancel": _stop,
+    "refuse_plan": _refuse_plan,
     "raise_half": _raise_half,
     "raise_month": _raise_month,
     "wait_month": _wait_month,

@@ -462,7 +462,9 @@ def apply_propose_plan(effect: ProposePlan, unit: UnitOfWork) -> None:
     gate = None
     if effect.hold:
         asked = f"{effect.summary}\nWhy a team: {effect.worth}" if effect.worth else effect.summary
-        gate = open_gate(unit, RaiseGate("plan", asked, choices_of("plan")), unit.own_group)
+        gate = open_gate(
+            unit, RaiseGate("plan", asked, choices_of("plan", begun=_has_team(unit))), unit.own_group
+        )
     # A small plan that people were shown allows no large one: that is asked about when it comes.
     shown = "none" if unit.turn.facts.task.attended else "approved"
     unit.connection.execute(
@@ -492,6 +494,11 @@ def apply_propose_plan(effect: ProposePlan, unit: UnitOfWork) -> None:
             *effect.room,
         )
     )
+
+
+def _has_team(unit: UnitOfWork) -> bool:
+    count = sa.select(TASKS.c.agents).where(TASKS.c.id == unit.task_id)
+    return int(unit.connection.execute(count).scalar_one()) > 1
 
 
 def _left_in_month(unit: UnitOfWork) -> tuple[int | None, int | None]:

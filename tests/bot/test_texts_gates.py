@@ -29,9 +29,11 @@ LIMITS = Limits(agents=60, cost_micros=5_000_000, tokens=3_000_001, minutes=241)
 KINDS: tuple[GateKind, ...] = get_args(GateKind)
 
 
-def gate_of(kind: GateKind, due_at: float | None = None, default: GateDefault | None = None) -> GateView:
-    """An open gate of a kind."""
-    choices = choices_of(kind, ("Oak",))
+def gate_of(
+    kind: GateKind, due_at: float | None = None, default: GateDefault | None = None, *, begun: bool = False
+) -> GateView:
+    """An open gate of a kind; `begun`: raised while a team is at work."""
+    choices = choices_of(kind, ("Oak",), begun=begun)
     return GateView(1, 1, 1, kind, "Boss", "How to go on?", choices, due_at=due_at, default=default)
 
 
@@ -47,12 +49,15 @@ def test_every_effect_has_a_label_and_a_right() -> None:
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "question"])
 async def test_every_button_of_the_engines_questions_is_explained(kind: GateKind) -> None:
     """No button without a meaning and no meaning without a way; an agent's own question explains itself."""
-    gate = gate_of(kind)
-    labels = {getattr(item, "label", None) or item.item.label for item in gate_view(gate).children}  # type: ignore[attr-defined]
-    named = {name for _, name in ways(gate) if not name.startswith("/")}
-    assert named == labels
-    assert {way for way, _ in ways(gate)} == set(MEANS[kind]) >= set(EFFECTS[kind])
-    assert "{" not in meanings(gate, LIMITS) and len(meanings(gate, LIMITS)) < 800
+    gates = [gate_of(kind), gate_of(kind, begun=True)]
+    for gate in gates:
+        shown = gate_view(gate).children
+        labels = {getattr(item, "label", None) or item.item.label for item in shown}  # type: ignore[attr-defined]
+        named = {name for _, name in ways(gate) if not name.startswith("/")}
+        assert named == labels
+        assert "{" not in meanings(gate, LIMITS) and len(meanings(gate, LIMITS)) < 800
+    offered = {way for gate in gates for way, _ in ways(gate)}
+    assert offered == set(MEANS[kind]) >= set(EFFECTS[kind])
 
 
 def test_an_agents_own_question_explains_itself() -> None:

@@ -37,7 +37,7 @@ from engine.connectors.ledger import NewCall, begin
 from engine.connectors.recovery import settle_untold
 from engine.domain import effects as fx
 from engine.domain.gates import EFFECTS as CHOICES
-from engine.domain.gates import TAKES_TEXT, Choice, GateKind
+from engine.domain.gates import TAKES_TEXT, Choice, GateKind, choices_of
 from engine.domain.months import FULL
 from engine.domain.packages import Pin
 from engine.domain.prompt import compose
@@ -497,6 +497,14 @@ COMMANDS: dict[type, tuple[Act, ...]] = {
 }
 
 
+_offers_refusal = put(
+    GATES,
+    lambda side: GATES.c.id == side.gates["plan"],
+    choices_json=dumps([asdict(each) for each in choices_of("plan", begun=True)]),
+)
+"""The plan came while a team was at work."""
+
+
 def _gate(kind: str, choice: str | None, text: str = "", limits: c.Limits | None = None) -> Act:
     name = f"{kind}: {choice or 'text'}{' with limits' if limits else ''}"
     return order(
@@ -504,6 +512,7 @@ def _gate(kind: str, choice: str | None, text: str = "", limits: c.Limits | None
         lambda s: c.AnswerGate(s.gates[kind], P, choice, text, limits),
         task_is(report="made it", deliverables_json='["a.py"]', lessons_json='["paint first"]'),
         *((capped,) if kind == "cap" else ()),
+        *((_offers_refusal,) if choice == "refuse_plan" else ()),
         *((task_is(state="paused", paused_for="month"),) if kind == "month" else ()),
         then=is_now(GATES.c.basis, "person", lambda side: side.gates[kind]),
     )

@@ -149,6 +149,30 @@ async def test_a_plan_is_approved_unanswered_only_where_the_space_says_so(world:
     assert (newest[0].task_id, newest[0].content["basis"]) == (task, "timeout")
 
 
+async def test_silence_refuses_a_plan_that_comes_when_a_team_is_at_work(world: World) -> None:
+    """What was begun before goes on without it; a plan that nobody approved must not end that work."""
+
+    def script(request: ChatRequest) -> ChatAnswer:
+        view = View(request)
+        if view.name != "Boss":
+            return say("I wait.")
+        if not view.did("recruit"):
+            member = {"name": "Ada", "role": "writer", "instructions": "write"}
+            return call(("recruit", {"members": [member]}), ("propose_plan", PLAN))
+        return call(("finish", {"report": f"heard: {view.last[-300:]}"}))
+
+    wait = Wait(world, script)
+    await wait.start()
+    for _ in range(4):
+        await wait.pass_hours(6.1)
+    end = await wait.end()
+    assert end.state == "done"
+    assert "Nobody approved your plan in time. Go on with the team there is." in end.report
+    (closed,) = await wait.told(GateClosed)
+    assert isinstance(closed, GateClosed)
+    assert closed.choice is not None and (closed.basis, closed.choice.effect) == ("timeout", "refuse_plan")
+
+
 @dataclass
 class LingeringEnds:
     """Turns that have looked for work for the last time, and do not end before `go`."""

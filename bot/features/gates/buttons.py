@@ -112,6 +112,6 @@ def _style(number: int, choice: Choice) -> discord.ButtonStyle:
     """What ends or approves looks like it; otherwise the first choice stands out."""
     if choice.effect in ("approve", "allow_call", "allow_action"):
         return discord.ButtonStyle.success
-    if choice.effect in ("cancel", "stop", "refuse_call", "refuse_packages", "refuse_action"):
+    if choice.effect in ("cancel", "stop", "refuse_plan", "refuse_call", "refuse_packages", "refuse_action"):
         return discord.ButtonStyle.danger
     return discord.ButtonStyle.primary if number == 0 else discord.ButtonStyle.secondary

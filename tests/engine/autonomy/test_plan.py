@@ -122,6 +122,40 @@ async def test_a_small_plan_allows_no_large_organisation(stage: Stage) -> None:
     assert (await play.end()).report == "recruited"
 
 
+async def test_a_later_plan_can_be_refused_and_work_goes_on(stage: Stage) -> None:
+    """With a team at work, people may say no without ending the task; what was approved holds still."""
+    heard: list[str] = []
+
+    def boss(view: View) -> ChatAnswer:
+        heard.append(view.last)
+        if not view.did("propose_plan"):
+            return call(("propose_plan", PLAN))
+        if "approved your plan" in view.last:
+            return call(
+                ("recruit", {"members": _writers(9)}),
+                ("propose_plan", PLAN | {"summary": "twenty", "agents": 20}),
+            )
+        if "refused your plan" in view.last:
+            one_more = [{"name": "W9", "role": "writer", "instructions": "write"}]
+            return call(("recruit", {"members": one_more}))
+        if "Joined your group: W9" in view.last:
+            return call(("finish", {"report": "with ten"}))
+        return say("I wait.")
+
+    play = await stage({"Boss": boss})
+    first = await play.until(PlanProposed)
+    gate = await play.engine.look.gate(first.gate_id or 0)
+    assert [choice.effect for choice in gate.choices] == ["approve", "cancel"]
+    await play.do(AnswerGate(gate.id, "me", "approve"))
+    second = await play.until(PlanProposed, summary="twenty")
+    gate = await play.engine.look.gate(second.gate_id or 0)
+    assert [choice.effect for choice in gate.choices] == ["approve", "refuse_plan"]
+    await play.do(AnswerGate(gate.id, "me", "refuse_plan", "Ten are enough.", by_name="Ann"))
+    assert (await play.end()).report == "with ten"
+    told = next(words for words in heard if "refused your plan" in words)
+    assert "Ann refused your plan. Go on with the team there is." in told and "Ten are enough." in told
+
+
 @pytest.mark.parametrize("enough", [True, False])
 async def test_a_plan_that_needs_more_than_the_task_may_use_is_said(stage: Stage, enough: bool) -> None:
     """To the boss with the plan's result and to people with the plan, before they approve it."""
