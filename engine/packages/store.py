@@ -20,6 +20,7 @@ from engine.domain.packages import MAX_PINS, Pin
 from engine.errors import Invalid
 from engine.packages.fetch import fetch_wheels
 from engine.packages.wheels import digest_of, members, pin_of, unpack
+from engine.workspace.loose import sync_file_system
 
 UNPACKED = 4
 """How many times larger than the wheels the unpacked files may be."""
@@ -130,7 +131,9 @@ class PipPackages:
             for pin in pins:
                 room -= unpack(self._wheel(pin), pin.shown, fresh, room)
             _open_to_all(fresh)
-            os.sync()  # a power failure after the rename would leave a set with empty files, used for ever
+            sync_file_system(
+                fresh
+            )  # a power failure after the rename would leave a set with empty files, used for ever
             fresh.rename(target)
         except OSError as error:
             if not target.exists():

@@ -92,7 +92,9 @@ async def test_a_set_is_on_the_disk_before_it_is_used(
     pins = await store.fetch(["leaf"], ())
     sets = tmp_path / "packages" / "sets"
     there: list[list[Path]] = []
-    monkeypatch.setattr(os, "sync", lambda: there.append(list(sets.iterdir())))
+    monkeypatch.setattr(
+        "engine.packages.store.sync_file_system", lambda folder: there.append(list(sets.iterdir()))
+    )
     await store.site(pins)
     await store.site(pins)
     assert there == [[]]
