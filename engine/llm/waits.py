@@ -33,13 +33,13 @@ _SPAN = re.compile(
     re.I,
 )
 _SENTENCE = re.compile(
-    r"(?:try(?:ing)?(?: your request)? again|retry(?:ing)?|wait(?:ing)?|available(?: again)?|resets?)"
-    r"(?: (?:in|after|for|at least|about|another))* *:? *"
-    r"((?:\d+(?:\.\d+)? ?(?:milliseconds?|msecs?|ms|seconds?|secs?|minutes?|mins?|hours?|hrs?|days?|s|m|h|d)(?![a-z])[, ]*(?:and )?|\d+(?:\.\d+)?[hm](?=\d))+)",
+    r"(?:try(?:ing)?(?: your request)? again(?: later)?|retry(?:ing)?|wait(?:ing)?|available(?: again)?|resets?|back"
+    r"|cool-?down|back-?off|allowed|blocked)(?: (?:in|after|for|of|at least|about|another))*[ ~(]*:? *"
+    r"((?:an? (?:minute|hour|second)\b|\d+ more (?:seconds?|minutes?|hours?)|\d+(?:\.\d+)? ?(?:milliseconds?|msecs?|ms|seconds?|secs?|minutes?|mins?|hours?|hrs?|days?|s|m|h|d)(?![a-z])[, ]*(?:and )?|\d+(?:\.\d+)?[hm](?=\d))+)",
     re.I,
 )
 _CLOCK = re.compile(
-    r"(?:try(?:ing)?|retry(?:ing)?|wait(?:ing)?|available|resets?)[^\d]{0,30}\b(\d{1,2}):(\d{2}):(\d{2})(?![\d-])",
+    r"(?:try(?:ing)?|retry(?:ing)?|wait(?:ing)?|available|resets?|replenished)[^\d]{0,30}\b(\d{1,2}):(\d{2}):(\d{2})(?![\d-])",
     re.I,
 )
 _UNTIL = re.compile(
@@ -47,7 +47,10 @@ _UNTIL = re.compile(
     re.I,
 )
 _ZERO = re.compile(r"(?:Z| ?UTC| ?GMT)$", re.I)
-_BARE = re.compile(r"retry[- ]after:? (\d{1,5})(?:[.,;)]|\s*$)", re.I)
+_BARE = re.compile(r"(?:retry[-_ ]?after[:=]? ?|try again (?:in|after) )(\d{1,5})(?:[.,;)](?!\d)|\s*$)", re.I)
+_MOMENT = re.compile(r"(?:resets?|retry|until|available)(?: at| after| on)? (1[5-9]\d{8}(?:\d{3})?)\b", re.I)
+_CHINESE = re.compile(r"(\d{1,6}) ?(秒|分钟|小时|s)(?=钟?(?:后|再|之后))")
+_CHINESE_UNITS = {"秒": 1.0, "s": 1.0, "分钟": 60.0, "小时": 3600.0}
 _FIELDS = {
     "retry_after": 1.0,
     "retryafter": 1.0,
@@ -65,9 +68,31 @@ _FIELDS = {
     "resets_at": 1.0,
     "reset_at": 1.0,
     "retry_at": 1.0,
+    "next_retry_at": 1.0,
+    "resetsat": 1.0,
+    "reset": 1.0,
+    "resets_in": 1.0,
+    "reset_time": 1.0,
+    "reset_after": 1.0,
+    "retry_after_secs": 1.0,
+    "seconds_until_reset": 1.0,
+    "wait_seconds": 1.0,
+    "cooldown": 1.0,
+    "cooldown_seconds": 1.0,
+    "quotaresetdelay": 1.0,
+    "estimated_time": 1.0,
 }
-_RESET = re.compile(r"x-ratelimit-reset-(?!after$)[\w-]+|anthropic-ratelimit-[\w-]+-reset")
+_AFTER = ("retry-after", "x-retry-after", "x-ratelimit-retry-after", "retry_after")
+_RESET = re.compile(r"x-ratelimit-reset-(?!after$)[\w-]+|(?:anthropic|x)-ratelimit-[\w-]+-reset")
 """A header that says when one of several budgets is full again."""
+_RESETS = (
+    "x-ratelimit-reset",
+    "ratelimit-reset",
+    "x-ratelimit-reset-after",
+    "x-rate-limit-reset",
+    "rate-limit-reset",
+    "x-ratelimit-timeremaining",
+)
 _EPOCH = 1e9
 _DEEPEST = 8
 
@@ -92,7 +117,8 @@ def requested_wait_s(
 
 def _in_headers(headers: Mapping[str, str], now: float) -> float | None:
     precise = _number(headers.get("retry-after-ms") or headers.get("x-ms-retry-after-ms"))
-    return _after(headers.get("retry-after"), now) if precise is None else precise / 1000
+    given = next((headers[name] for name in _AFTER if headers.get(name)), None)
+    return _after(given, now) if precise is None else precise / 1000
 
 
 def _after(value: str | None, now: float) -> float | None:
@@ -148,7 +174,11 @@ def _in_body(body: Any, now: float, depth: int = 0) -> Iterator[float | None]:
 
 
 def _in_words(words: str) -> float | None:
-    found = [_span(match.group(1)) for match in _SENTENCE.finditer(words[:4_000])]
+    spans = (match.group(1).replace(" more ", " ") for match in _SENTENCE.finditer(words[:4_000]))
+    found = [_span(re.sub(r"^an? ", "1 ", span)) for span in spans]
+    found += [
+        float(match.group(1)) * _CHINESE_UNITS[match.group(2)] for match in _CHINESE.finditer(words[:4_000])
+    ]
     found += [float(match.group(1)) for match in _BARE.finditer(words[:4_000])]
     return max((span for span in found if span is not None), default=None)
 
@@ -158,6 +188,8 @@ def _until_in(words: str, now: float) -> float | None:
     if span := _CLOCK.search(words[:4_000]):
         hours, minutes, seconds = map(int, span.groups())
         return hours * 3600.0 + minutes * 60 + seconds
+    if at := _MOMENT.search(words[:4_000]):
+        return _until(float(at.group(1)), now)
     moment = _UNTIL.search(words[:4_000])
     return _date(moment.group(1), now) if moment else None
 
@@ -174,7 +206,7 @@ def _reset(headers: Mapping[str, str], now: float) -> float | None:
             wait for name, wait in known.items() if headers.get(name.replace("reset", "remaining")) == "0"
         ]
         return max(empty) if empty else min(known.values())
-    for name in ("x-ratelimit-reset", "ratelimit-reset", "x-ratelimit-reset-after"):
+    for name in _RESETS:
         wait = _after(headers.get(name), now)
         if wait is not None:
             return wait

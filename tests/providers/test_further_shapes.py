@@ -121,6 +121,8 @@ SHAPES: dict[str, tuple[Any, tuple[str, list[Any]]]] = {
     "all of it at the end": (stream(chunk(content="h"), chunk(content="i"), choice(index=0, message={"content": "hi"}, finish_reason="stop")), HI),
     "another choice": (stream(chunk(content="hi"), {"choices": [{"index": 1, "delta": {"content": "ho"}}]}, chunk("stop")), HI),
     "one index for all": (stream(piece(0, "1", **FUNCTION), piece(0, "2", name="list_files", arguments="{}"), chunk("tool_calls")), TWO),
+    "no index at once": (stream(chunk(tool_calls=[{"function": FUNCTION}, {"function": {"name": "list_files", "arguments": "{}"}}]), chunk("tool_calls")), TWO),
+    "no index one by one": (stream(chunk(tool_calls=[{"function": FUNCTION}]), chunk(tool_calls=[{"function": {"name": "list_files", "arguments": "{}"}}]), chunk("tool_calls")), TWO),
     "arguments once more with each piece": (stream(piece(0, "1", name="write_file", arguments=TEXT[:9]), piece(0, "1", arguments=TEXT[:15]), piece(0, "1", arguments=TEXT), chunk("tool_calls")), MADE),
     "a call without a list": (stream(chunk(tool_calls={"index": 0, "id": "1", "function": FUNCTION}), chunk("tool_calls")), MADE),
     "a function in pieces": (stream(chunk(function_call={"name": "write_file", "arguments": ""}), chunk(function_call={"arguments": TEXT}), chunk("function_call")), MADE),

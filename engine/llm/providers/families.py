@@ -110,7 +110,7 @@ _BY_FAMILY: dict[str, Callable[[Quirks], Quirks]] = {
     "cloudflare": _filled,
     "lmstudio": _filled,
     "bedrock": _filled,
-    "google": lambda quirks: replace(quirks, stand_ins=frozenset({"signature"})),
+    "google": lambda quirks: replace(quirks, stand_ins=frozenset({"signature"}), tool_names=True),
 }
 _BY_MODEL: tuple[tuple[str, frozenset[str], Callable[[Quirks], Quirks]], ...] = (
     # Chat Completions takes tools of these only without thinking; the Responses API takes both.

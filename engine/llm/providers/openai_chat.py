@@ -153,10 +153,11 @@ class OpenAIChat:
         sent = Sent(
             limit=limit,
             prompt=prompt,
-            fields=frozenset(head) - {"model", quirks.limit_name} | _kept_fields(request, target),
+            fields=_optional_fields(head, request, target),
             own=frozenset(own),
             tools=bool(tools),
             null_content=any(message.get("content") is None for message in messages),
+            spoken_calls=any(m.tool_calls and m.content for m in request.messages) and not quirks.bare_calls,
             many_calls=any(len(message.tool_calls) > 1 for message in request.messages),
             system=not quirks.merge_system,
         )
@@ -342,6 +343,12 @@ def _for_embedded(request: ChatRequest) -> dict[str, Any]:
     if request.brief:
         fields["brief"] = request.brief
     return fields
+
+
+def _optional_fields(head: dict[str, Any], request: ChatRequest, target: Target) -> frozenset[str]:
+    """Names of what an endpoint may refuse and need not get."""
+    named = frozenset({"name"} if target.quirks.tool_names else ())
+    return frozenset(head) - {"model", target.quirks.limit_name} | _kept_fields(request, target) | named
 
 
 def _kept_fields(request: ChatRequest, target: Target) -> frozenset[str]:

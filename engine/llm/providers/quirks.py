@@ -10,7 +10,8 @@ class Quirks:
     """The shape of requests to one (endpoint, model).
 
     `effort`: thinking effort to name beside tools. `filler`: text beside calls, "" for null. `one_call`: one
-    call a message. `merge_system`: rules go into the first user message. `drop`: fields of the request or its
+    call a message. `merge_system`: rules go into the first user message. `tool_names`: results name their
+    tool. `bare_calls`: no text beside calls. `drop`: fields of the request or its
     messages that are refused; `schema_drop`: keywords of schemas. `stand_ins`: what is sent in place of
     thoughts and signatures that are not there (`thoughts`, `signature`). `stream`: `stream: false` is said;
     `streams`: it answers in streams only.
@@ -23,6 +24,8 @@ class Quirks:
     filler: str = ""
     one_call: bool = False
     merge_system: bool = False
+    tool_names: bool = False
+    bare_calls: bool = False
     cache_key: bool = False
     stream: bool = False
     streams: bool = False

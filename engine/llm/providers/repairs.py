@@ -21,7 +21,7 @@ LEAST_WINDOW = 1_024
 
 _REFUSES = re.compile(
     r"unsupported|not support|un(?:known|recogni[sz]ed|expected)|extra|not permitted|not allowed|forbidden"
-    r"|invalid|cannot find field|no such field|additional propert|instead|is deprecated|does not exist",
+    r"|not accepted|invalid|cannot find field|no such field|additional propert|instead|is deprecated|does not exist",
     re.I,
 )
 _LACKS = re.compile(
@@ -38,6 +38,7 @@ _LIMITS = (
     re.compile(rf"(?:>|<=)\s*{_NUMBER}"),
     re.compile(rf"{_NUMBER}\s*(?:tokens?\s*)?(?:maximum|max\b)", re.I),
     re.compile(rf"\[\s*\d+\s*,\s*{_NUMBER}\s*\]"),
+    re.compile(rf"(?:between|from) \d+ (?:\(inclusive\) )?(?:and|to) {_NUMBER}", re.I),
 )
 _PROMPT = (
     re.compile(rf"{_NUMBER} (?:tokens )?(?:in the messages|in your prompt|input tokens|in the prompt)", re.I),
@@ -60,6 +61,7 @@ class Sent:
     tools: bool = False
     null_content: bool = False
     many_calls: bool = False
+    spoken_calls: bool = False
     system: bool = False
 
 
@@ -121,14 +123,18 @@ def _limit_name(quirks: Quirks, said: ErrorReply, sent: Sent) -> Quirks | None:
 def _most_answer(quirks: Quirks, said: ErrorReply, sent: Sent) -> Quirks | None:
     """Handle an answer limit larger than the model gives, or than the account can pay for."""
     about = re.search(
-        r"max_(?:completion_|output_)?tokens|max_new_tokens|max(?:imum)? tokens|completion tokens|output tokens"
+        r"max_?(?:completion_?|output_?)?tokens|output length|max_new_tokens|max(?:imum)? tokens|completion tokens|output tokens"
         r"|can only afford",
         said.words,
         re.I,
     )
     if not about or (
         said.says(phrases.TOO_LONG)
-        and not re.search(r"at most|less than or equal|range|maximum tokens value", said.words)
+        and not re.search(
+            r"at most|less than or equal|range|maximum tokens value|completion tokens exceed",
+            said.words,
+            re.I,
+        )
     ):
         return None
     afford = re.search(rf"can only afford {_NUMBER}", said.words)
@@ -137,7 +143,7 @@ def _most_answer(quirks: Quirks, said: ErrorReply, sent: Sent) -> Quirks | None:
     if afford and (not fitting or fitting[0] < LEAST_WINDOW):
         return None
     # Of "less than 4096" the number itself is too many.
-    strict = re.search(r"\b(?:less|lower|smaller) than (?!or\b)", said.words, re.I) is not None
+    strict = re.search(r"\b(?:less|lower|smaller) than (?!or\b)|\(exclusive\)", said.words, re.I) is not None
     return replace(quirks, most_answer=max(fitting) - strict) if fitting else None
 
 
@@ -167,11 +173,11 @@ def _effort(quirks: Quirks, said: ErrorReply, sent: Sent) -> Quirks | None:
 
 def _content(quirks: Quirks, said: ErrorReply, sent: Sent) -> Quirks | None:
     wrong = re.search(
-        r"null|none|empty|blank|missing|required|must be|should be|expected|invalid|valid string",
+        r"null|none|empty|blank|\bnil\b|has no\b|match any variant|missing|required|must be|should be|expected|invalid|valid string",
         said.words,
         re.I,
     )
-    about = re.search(r"\bcontents?\b|ContentBlock|NoneType", said.words, re.I)
+    about = re.search(r"\bcontents?\b|ContentBlock|MessageContent|NoneType", said.words, re.I)
     if quirks.filler or not sent.null_content or not wrong or not about or _too_long(said):
         return None
     if re.search(r"schema", said.words, re.I):
@@ -197,9 +203,9 @@ def _fields(quirks: Quirks, said: ErrorReply, sent: Sent) -> Quirks | None:
     if not said.says(_REFUSES):
         return None
     named = {name for name in sent.fields - sent.own - quirks.drop if names_field(said.words, name)}
-    # "reasoning" is a word too; as a field it is quoted.
-    if "reasoning" in named and not re.search(r"[\"'`.]reasoning\b", said.words):
-        named -= {"reasoning"}
+    # These are words too; as fields they are quoted.
+    words = {"reasoning", "name"} & named
+    named -= {word for word in words if not re.search(rf"[\"'`.]{word}\b", said.words)}
     return replace(quirks, drop=quirks.drop | named) if named else None
 
 
@@ -215,16 +221,40 @@ def _streams(quirks: Quirks, said: ErrorReply, sent: Sent) -> Quirks | None:
     wanted = re.search(
         r"only supports? (?:the )?stream|stream(?:ing)? (?:mode )?(?:only|is required|must be (?:set to )?(?:true|enabled))"
         r"|(?:set|use|requires?|enable|must have) [`'\"]?stream(?:ing)?\b|non-?stream(?:ing)? .{0,40}not (?:supported|allowed)"
-        r"|for non-?streaming",
+        r"|for non-?streaming|only streaming\b|stream(?:ing)? parameter to be true|stream['\"`]? must be true"
+        r"|stream(?:=| is |: )false|['\"`]stream['\"`] does not support false",
         said.words,
         re.I,
     )
     return replace(quirks, streams=True, stream=False) if wanted else None
 
 
+def _tool_names(quirks: Quirks, said: ErrorReply, sent: Sent) -> Quirks | None:
+    wanted = re.search(
+        r"function_response\.name|messages\W\d+\W*(?:tool\.)?name\b|function response name"
+        r"|(?:tool|function) (?:role )?(?:messages?|responses?|results?)\b.{0,40}\bname\b"
+        r"|\bname\b.{0,40}(?:tool|function) (?:messages?|responses?|results?)",
+        said.words,
+        re.I,
+    )
+    lacks = said.says(_LACKS) or re.search(r"empty|must have|invalid", said.words, re.I)
+    return replace(quirks, tool_names=True) if wanted and lacks and sent.tools else None
+
+
+def _bare_calls(quirks: Quirks, said: ErrorReply, sent: Sent) -> Quirks | None:
+    """Handle an endpoint that takes either words or calls in a message."""
+    wanted = re.search(
+        r"content or tool_?calls.{0,20}not both|(?:text|content)\b.{0,30}not allowed when .{0,10}tool_?calls"
+        r"|content must be (?:null|empty|omitted).{0,30}tool_?calls",
+        said.words,
+        re.I,
+    )
+    return replace(quirks, bare_calls=True, filler="") if wanted and sent.spoken_calls else None
+
+
 def _one_call(quirks: Quirks, said: ErrorReply, sent: Sent) -> Quirks | None:
     wanted = re.search(
-        r"single tool[- ]calls?|one tool call (?:at a time|per)|multiple tool calls|parallel (?:tool|function) call|"
+        r"single tool[- ]calls?|(?:only|exactly|most) one tool call|one tool call (?:at a time|per)|multiple tool calls|parallel (?:tool|function) call|"
         r"more than one tool",
         said.words,
         re.I,
@@ -236,7 +266,7 @@ def _system(quirks: Quirks, said: ErrorReply, sent: Sent) -> Quirks | None:
     wanted = re.search(
         r"(?:system|developer)(?:[_ ](?:role|message|instruction|prompt)s?)?\b.{0,40}"
         r"(?:not supported|unsupported|not allowed|not enabled|invalid)|(?:unexpected|unsupported|invalid) (?:message )?role.{0,10}system"
-        r"|not support '?\"?(?:system|developer)\b|only '?user'?(?:,| and|, and|/) ?'?assistant"
+        r"|n[o']t support (?:the )?'?\"?(?:system|developer)\b|role\W.{0,20}must be one of (?!.*system)|only '?user'?(?:,| and|, and|/) ?'?assistant"
         r"|should be 'user'(?:,| or) ?'assistant'",
         said.words,
         re.I,
@@ -253,6 +283,8 @@ def _schema(quirks: Quirks, said: ErrorReply, sent: Sent) -> Quirks | None:
 
 def _is_keyword(word: str, words: str) -> bool:
     """Return whether a text names a keyword of schemas; what is a word of English too is quoted then."""
+    if re.search(rf"keywords?:? {word}\b", words):
+        return True
     quoted = rf"[\"'`.{{\[]{word}\b|\b{word}[\"'`:\]}}]" if word.islower() else rf"\b{word}\b"
     return re.search(quoted, words) is not None
 
@@ -266,6 +298,8 @@ _REPAIRS: tuple[tuple[str, str, Learn], ...] = (
     ("kept thoughts", "thoughts of earlier answers are sent back or stood in for", _thoughts),
     ("fields", "it does not take {q.drop}", _fields),
     ("system", "the rules go into the first user message", _system),
+    ("tool names", "results of calls name their tool", _tool_names),
+    ("bare calls", "texts beside calls are left out", _bare_calls),
     ("content", "calls are accompanied by a text", _content),
     ("one call", "calls are sent back one at a time", _one_call),
     ("schema", "tool schemas go without {q.schema_drop}", _schema),

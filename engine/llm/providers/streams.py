@@ -135,8 +135,10 @@ class _Whole:
                 self.message[key] = _grown(key, self.message.get(key), value)
         parts = delta.get("tool_calls")
         parts = [parts] if isinstance(parts, dict) else parts
-        for part in _dicts(parts if isinstance(parts, list) else []):
-            self._add_call(part)
+        listed = _dicts(parts if isinstance(parts, list) else [])
+        for number, part in enumerate(listed):
+            # Several pieces at once without an index are a call each.
+            self._add_call(part if len(listed) == 1 or "index" in part else {**part, "index": number})
         if isinstance(delta.get("function_call"), dict):
             self._add_call({"index": 0, "function": delta["function_call"]})
 
@@ -163,7 +165,8 @@ class _Whole:
                 return call
             if same:
                 break
-        if self.calls and not isinstance(index, int) and not identity:
+        unnumbered = self.calls and not isinstance(index, int) and not identity
+        if unnumbered and not _is_next(self.calls[-1], part):
             return self.calls[-1]
         made: dict[str, Any] = {"function": {"name": "", "arguments": ""}}
         self.calls.append(made)
@@ -182,7 +185,8 @@ def _is_next(call: Mapping[str, Any], part: Mapping[str, Any]) -> bool:
     """Return whether a piece begins another call, though it has the same index: some number none of them."""
     given = part.get("function")
     named = isinstance(given, dict) and bool(given.get("name"))
-    other = part.get("id") and call.get("id") and part["id"] != call["id"]
+    bare = not isinstance(part.get("index"), int) and isinstance(given, dict) and bool(given.get("arguments"))
+    other = part["id"] != call["id"] if part.get("id") and call.get("id") else bare
     return bool(named and other) and _chunk(call["function"]["arguments"]) is not None
 
 

@@ -38,10 +38,14 @@ def messages_json(messages: Sequence[ChatMessage], target: Target) -> list[dict[
     if quirks.one_call:
         messages = list(_one_call_each(messages))
     made: list[dict[str, Any]] = []
+    names: dict[str, str] = {}
     for message in messages:
         if message.role == "user" and made and made[-1]["role"] == "tool" and not target.plain:
             made.append(_between(quirks))
+        names |= {call.id: call.name for call in message.tool_calls}
         made.append(_message_json(message, target))
+        if message.role == "tool" and quirks.tool_names and "name" not in quirks.drop:
+            made[-1]["name"] = names.get(message.tool_call_id or "", "tool")
     return made
 
 
@@ -61,7 +65,8 @@ def _message_json(message: ChatMessage, target: Target) -> dict[str, Any]:
     quirks = target.quirks
     own, extras = kept_for(message.kept, target.origin)
     if message.tool_calls:
-        body["content"] = message.content or quirks.filler or None
+        said = "" if quirks.bare_calls else message.content
+        body["content"] = said or quirks.filler or None
         body["tool_calls"] = [
             _call_json(call, extras[n] if n < len(extras) else {}, quirks, signed=any(extras))
             for n, call in enumerate(message.tool_calls)
