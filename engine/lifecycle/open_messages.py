@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 
 from engine.domain.gates import SAID
 from engine.domain.speech import acts
+from engine.domain.state import AssignmentFacts
 from engine.events import GateClosed, Unheeded
 from engine.store.core import AGENTS, BUDGETS, EVENTS, GATES, MESSAGES, STEPS, AnyRow, loads, new_id
 from engine.store.messages import SYSTEM
@@ -203,6 +204,17 @@ def unread_by(connection: Connection, agent_id: int) -> set[int]:
     """Return the ids of an agent's unread messages."""
     unread = sa.and_(MESSAGES.c.to_agent == agent_id, MESSAGES.c.consumed_step.is_(None))
     return set(connection.execute(sa.select(MESSAGES.c.id).where(unread)).scalars())
+
+
+def unread_on_work(connection: Connection, agent_id: int, work: AssignmentFacts) -> dict[int, str]:
+    """Return the author by id of each unread message that may change an agent's work: people's, changes and
+    rejections of this assignment, and what its giver wants to be acted on."""
+    mine = sa.and_(MESSAGES.c.to_agent == agent_id, MESSAGES.c.consumed_step.is_(None))
+    on_it = sa.and_(MESSAGES.c.from_kind == "work", MESSAGES.c.about_id == work.id)
+    of_giver = sa.and_(MESSAGES.c.from_kind == "agent", MESSAGES.c.from_agent == work.giver_id)
+    acts_on = sa.and_(MESSAGES.c.wakes, sa.or_(on_it, of_giver))
+    query = sa.select(MESSAGES.c.id, MESSAGES.c.from_name).where(mine, sa.or_(acts_on, _of_people))
+    return {row.id: row.from_name for row in connection.execute(query.order_by(MESSAGES.c.id))}
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,6 +49,7 @@ from engine.events import (
 )
 from engine.lifecycle.agents import NewAgent, add_agent, clear_refusal, dismiss, form_group
 from engine.lifecycle.gates import NewGate, close_gates, raise_gate
+from engine.lifecycle.open_messages import unread_on_work
 from engine.lifecycle.waits import end_wait_for_answer, set_waits
 from engine.steps.accepted import mark_accepted, reopened
 from engine.steps.unit_of_work import UnitOfWork
@@ -248,9 +249,13 @@ def apply_amend_assignment(effect: AmendAssignment, unit: UnitOfWork) -> None:
 def apply_change_assignment(effect: ChangeAssignment, unit: UnitOfWork) -> None:
     """Move an assignment to another state and notify the other party.
 
-    Raises Stale when its state is none of those expected.
+    Raises Stale when its state is none of those expected, or its member was written to before it submits.
     """
     work = load_assignment(unit.connection, unit.task_id, effect.assignment_id)
+    if work is not None and effect.state == "submitted":
+        reading = {message.id for message in unit.turn.facts.inbox}
+        if unread_on_work(unit.connection, unit.agent.id, work).keys() - reading:
+            raise Stale(f"{unit.agent.name} was written to meanwhile")
     values: dict[str, object] = {"state": effect.state, "changed_at": unit.now}
     if effect.state == "submitted":
         paths = [each.path for each in effect.changed if each.how != "unchanged"]

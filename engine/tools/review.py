@@ -17,7 +17,7 @@ from engine.domain.evidence import Evidence, concerned, evidence_of
 from engine.domain.outcomes import Judged, Reviewed, Submitted, ToolResult
 from engine.domain.state import AssignmentFacts
 from engine.errors import Invalid
-from engine.lifecycle.open_messages import unread_by
+from engine.lifecycle.open_messages import unread_by, unread_on_work
 from engine.lifecycle.run_evidence import last_run, ran_for
 from engine.store.assignments import load_assignment, load_work
 from engine.tools.base import LED, WORKERS, Arguments, Tool, ToolContext, ToolRefused
@@ -43,13 +43,15 @@ class SubmitArguments(Arguments):
 
 
 async def submit(context: ToolContext, arguments: SubmitArguments) -> ToolResult:
-    """Run the assignment's check, then stage the submission. Raises ToolRefused when the check fails."""
+    """Run the assignment's check, then stage the submission. Raises ToolRefused when the check fails, and
+    over words on this work that the member has not read."""
     work = await find_assignment(context, arguments.assignment)
     if work.assignee_id != context.agent.id:
         raise ToolRefused(f"Assignment #{work.id} belongs to {work.assignee}. {await _mine(context)}")
     if work.state != "open":
         raise ToolRefused(f"Assignment #{work.id} is {work.state}; only an open one can be submitted.")
     context.check_seen("Not submitted")
+    await _check_read(context, work)
     listed = await check_files(context, arguments.files)
     note, outcome = arguments.summary, Submitted(work.id)
     if work.command:
@@ -82,6 +84,18 @@ async def submit(context: ToolContext, arguments: SubmitArguments) -> ToolResult
     )
     context.ends_turn = True
     return ToolResult(f"Submitted to {work.giver}, who reviews it.", outcome)
+
+
+async def _check_read(context: ToolContext, work: AssignmentFacts) -> None:
+    """Check that nobody said anything on this work that comes only with the next step. Raises ToolRefused."""
+    reading = {message.id for message in context.facts.inbox}
+    unread = await context.db.read(lambda c: unread_on_work(c, context.agent.id, work))
+    authors = dict.fromkeys(name for number, name in unread.items() if number not in reading)
+    if authors:
+        raise ToolRefused(
+            f"Not submitted: {named(list(authors))} wrote to you meanwhile. You read it next; submit again "
+            "once your work fits it."
+        )
 
 
 async def _ran_nothing(context: ToolContext, work: AssignmentFacts, changed: tuple[FileChange, ...]) -> bool:
