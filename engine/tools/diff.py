@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import unified_diff
 
@@ -18,9 +18,13 @@ from engine.lifecycle.agents import subtree
 from engine.store.core import ASSIGNMENTS, MESSAGES, REVISIONS, AnyRow
 from engine.tools.base import WORKERS, Arguments, Tool, ToolContext, ToolRefused
 from engine.tools.files import blob_at, checked_path, current_file, current_files
+from engine.workspace.rows import of_records
 
 MAX_DIFF = 6_000
 """Characters of differences that a call shows."""
+
+MAX_RECORDS = 12
+"""Lines that are shown of a change of records (CSV, JSON lines) beside other files."""
 
 LAST_LOOK = "last_look"
 MAX_UNSEEN = 20
@@ -170,12 +174,13 @@ async def differences(
     """Return the differences of files between their base revisions and now, about `limit` characters.
 
     `first`: those that come before the others. `whole`: what there is of one file is shown whole or not at
-    all.
+    all; see `_render`.
     """
     paths = sorted(bases, key=lambda path: (path not in first, path))
     changes = [await _change(context, path, bases[path]) for path in paths]
     changed = [change for change in changes if change.before != change.now]
-    return await asyncio.to_thread(_render, changed, limit, whole)
+    foremost = sum(change.path in first for change in changed)
+    return await asyncio.to_thread(_render, changed, limit, foremost, whole)
 
 
 async def _change(context: ToolContext, path: str, revision: int) -> _Change:
@@ -207,24 +212,41 @@ async def content_of(context: ToolContext, blob: str | None) -> bytes | None:
         raise ToolRefused(f"Content of an earlier revision is missing: {error}") from error
 
 
-def _render(changes: list[_Change], limit: int, whole: bool) -> str:
-    """Return all changes, cut at a whole line; every changed file is named."""
-    made: list[str] = []
-    left: list[str] = []
-    for change in changes:
-        lines = _lines(change)
-        if limit <= 0 or (whole and sum(len(line) + 1 for line in lines) > limit):
-            left.append(change.path)
+def _render(changes: Sequence[_Change], limit: int, first: int, whole: bool) -> str:
+    """Return all changes in their order; every changed file is named. Where not all fit, the shorter ones of
+    the `first` files, then of the others, are there; one more is cut at a whole line unless `whole`."""
+    few = None if len(changes) == 1 else MAX_RECORDS
+    bodies = [_few_rows(change.path, _lines(change), few) for change in changes]
+    sizes = [sum(len(line) + 1 for line in lines) for lines in bodies]
+    shown: dict[int, list[str]] = {}
+    for number in sorted(range(len(bodies)), key=lambda n: (n >= first, sizes[n])):
+        if sizes[number] <= limit:
+            shown[number] = bodies[number]
+        elif limit > 0 and not whole:
+            shown[number] = _cut(changes[number].path, bodies[number], limit)
+        else:
             continue
-        kept: list[str] = []
-        for line in lines:
-            limit -= len(line) + 1
-            if limit < 0:
-                kept.append(f"… ({len(lines) - len(kept)} more lines of {change.path})")
-                break
-            kept.append(line)
-        made += kept
+        limit -= sizes[number]
+    left = [change.path for number, change in enumerate(changes) if number not in shown]
+    made = [line for _, lines in sorted(shown.items()) for line in lines]
     return "\n".join([*made, *([f"Also changed: {', '.join(left)}"] if left else [])])
+
+
+def _few_rows(path: str, lines: list[str], most: int | None) -> list[str]:
+    """Return the lines of a change, of a file of records only the first `most`: rows say little each."""
+    if most is None or len(lines) <= most or not of_records(path):
+        return lines
+    return [*lines[:most], f"… ({len(lines) - most} more lines of {path})"]
+
+
+def _cut(path: str, lines: list[str], limit: int) -> list[str]:
+    kept: list[str] = []
+    for line in lines:
+        limit -= len(line) + 1
+        if limit < 0:
+            return [*kept, f"… ({len(lines) - len(kept)} more lines of {path})"]
+        kept.append(line)
+    return kept
 
 
 def _lines(change: _Change) -> list[str]:

@@ -172,6 +172,36 @@ async def test_a_second_submission_tells_the_reviewer_what_changed(stage: Stage)
     assert shown in heard[3]
 
 
+@pytest.mark.parametrize("data", ["a.csv", "a.json"])
+async def test_large_data_does_not_push_the_program_out_of_a_second_submission(
+    stage: Stage, data: str
+) -> None:
+    """Of a table some rows say enough; of what does not fit, the short changes are whole."""
+    heard: list[str] = []
+
+    def boss(view: View) -> ChatAnswer:
+        if not view.did("recruit"):
+            return call(*GIVEN)
+        for number in view.submitted:
+            heard.append(view.last)
+            return call(("review", {"assignment": number, "verdict": "reject", "feedback": "again"}))
+        return say("Waiting.")
+
+    def ada(view: View) -> ChatAnswer:
+        if "Assignment #" not in view.all:
+            return say("Idle.")
+        rows = "".join(f"{n};{view.steps}\n" for n in range(2_000))
+        done: Call = ("submit", {"assignment": view.given, "summary": "s", "files": [data, "z.py"]})
+        made = write(data, rows), write("z.py", f"answer = {len(heard)}\n")
+        return call(*made, done) if len(heard) < 2 else say("Idle.")
+
+    play = await stage({"Boss": boss, "Ada": ada})
+    while len(heard) < 2:
+        await play.more()
+    assert "+answer = 0" in heard[0] and "-answer = 0\n  +answer = 1" in heard[1]
+    assert f"more lines of {data})" in heard[1] and "+1999;" not in heard[1]
+
+
 async def test_a_large_file_named_beside_a_small_one_does_not_push_it_out(stage: Stage) -> None:
     """The small one comes whole although it is named last; of tables that do not fit, the first lines."""
     heard: list[str] = []
