@@ -35,6 +35,7 @@ from engine.lifecycle.task_state import set_state
 from engine.lifecycle.wrap_up import wrap_up
 from engine.ports import Quote, Wake
 from engine.store.core import AGENTS, BUDGETS, TASKS, AnyRow, append_events, new_key
+from engine.store.interventions import has_wrapped_up
 from engine.store.messages import add_system_message
 from engine.store.starts import worked_s
 
@@ -123,7 +124,8 @@ def pause_and_ask(
         return wrap_up(connection, task, f"the cap on {cap} is reached", now)
     set_state(connection, task, "paused", f"cap on {cap} reached", now, "cap")
     text = f"{_at_the_cap(at)} What should happen now?"
-    question = NewGate("cap", text, choices_of("cap"), f"{key}.gate", task.root_group_id)
+    choices = choices_of("cap", wrapped=has_wrapped_up(connection, task.id))
+    question = NewGate("cap", text, choices, f"{key}.gate", task.root_group_id)
     raised = raise_gate(connection, task.id, question, now)
     append_events(connection, [(f"{key}.0", reached), (f"{key}.1", raised)], now)
     return ()

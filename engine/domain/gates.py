@@ -155,8 +155,8 @@ def choices_of(
 ) -> tuple[Choice, ...]:
     """Return the choices of a new gate; `options` are those of an agent's question.
 
-    `wrapped`: the subtree has already been given a tenth to wrap up, so that is not offered again. `begun`:
-    of a plan, that a team is at work already; refusing the plan then leaves that as it is.
+    `wrapped`: the task, or subtree, has already been given a tenth to wrap up, so that is not offered again.
+    `begun`: of a plan, that a team is at work already; refusing the plan then leaves that as it is.
     """
     if kind == "question":
         return tuple(Choice(f"o{number}", "option", text) for number, text in enumerate(options, 1))

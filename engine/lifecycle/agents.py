@@ -212,14 +212,19 @@ def subtree(
     return connection.execute(sa.select(below.c.id, below.c.task_id, below.c.group_id, below.c.name)).all()
 
 
-def cancel_work(connection: Connection, agents: list[int], reason: str, now: float) -> list[EventBody]:
-    """Cancel the open and submitted assignments of these agents. Return the events to append."""
+def cancel_work(
+    connection: Connection, agents: list[int], reason: str, now: float, *, reviewer: int | None = None
+) -> list[EventBody]:
+    """Cancel the open and submitted assignments of these agents, except what waits for the review of
+    `reviewer`. Return the events to append."""
+    waits = sa.and_(ASSIGNMENTS.c.state == "submitted", ASSIGNMENTS.c.giver_id != reviewer)
+    left = sa.or_(ASSIGNMENTS.c.state == "open", waits if reviewer else ASSIGNMENTS.c.state == "submitted")
     giver, assignee = AGENTS.alias(), AGENTS.alias()
     open_work = connection.execute(
         sa.select(ASSIGNMENTS, giver.c.name.label("giver"), assignee.c.name.label("assignee"))
         .join(giver, giver.c.id == ASSIGNMENTS.c.giver_id)
         .join(assignee, assignee.c.id == ASSIGNMENTS.c.assignee_id)
-        .where(ASSIGNMENTS.c.assignee_id.in_(agents), ASSIGNMENTS.c.state.in_(("open", "submitted")))
+        .where(ASSIGNMENTS.c.assignee_id.in_(agents), left)
     ).all()
     ids = [row.id for row in open_work]
     connection.execute(

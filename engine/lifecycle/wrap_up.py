@@ -13,6 +13,7 @@ from engine.lifecycle.ending import Ending, current_report, drop_audit, end_task
 from engine.lifecycle.open_messages import forward_stranded, messages_since, open_messages
 from engine.ports import Wake
 from engine.store.core import AGENTS, BUDGETS, INTERVENTIONS, TASKS, AnyRow, append_events, loads
+from engine.store.interventions import has_wrapped_up
 from engine.store.messages import add_system_message
 from engine.store.starts import run_key
 
@@ -23,11 +24,7 @@ def wrap_up(connection: Connection, task: AnyRow, why: str, now: float) -> tuple
     The second time, or when only the verdict is missing and people said nothing since, the task ends with the
     results so far.
     """
-    again = connection.execute(
-        sa.select(INTERVENTIONS.c.times).where(
-            INTERVENTIONS.c.task_id == task.id, INTERVENTIONS.c.rule == "wrapup"
-        )
-    ).scalar()
+    again = has_wrapped_up(connection, task.id)
     boss = connection.execute(sa.select(AGENTS.c.refused).where(AGENTS.c.id == task.boss_id)).scalar()
     judging = task.auditor_id is not None and task.report
     said = judging and (
@@ -48,7 +45,7 @@ def wrap_up(connection: Connection, task: AnyRow, why: str, now: float) -> tuple
     append_events(connection, [(f"{run_key(task)}.wrapup.{n}", body) for n, body in enumerate(events)], now)
     text = (
         f"Wrap up: {why}. Everyone else has stopped and open assignments are cancelled. "
-        "Call finish now with what is done, and say truthfully what is missing."
+        "Call finish now with what is done, what is submitted included, and say truthfully what is missing."
     )
     add_system_message(
         connection,
@@ -92,4 +89,4 @@ def _stop_others(connection: Connection, task: AnyRow, why: str, now: float) -> 
     others = sa.and_(AGENTS.c.task_id == task.id, AGENTS.c.id != task.boss_id, AGENTS.c.status == "active")
     ids = list(connection.execute(sa.select(AGENTS.c.id).where(others)).scalars())
     connection.execute(AGENTS.update().where(others).values(status="paused", paused_with=WRAP_UP))
-    return cancel_work(connection, ids, why, now)
+    return cancel_work(connection, ids, why, now, reviewer=task.boss_id)

@@ -19,7 +19,7 @@ from engine.store.core import (
     AnyRow,
     append_events,
 )
-from engine.store.interventions import count_intervention
+from engine.store.interventions import count_intervention, has_wrapped_up
 from engine.store.messages import add_system_message
 
 
@@ -60,7 +60,8 @@ def intervene(
 def _ask(connection: Connection, task: AnyRow, ask: str, key: str, now: float) -> list[EventBody]:
     """Raise a gate; in an unattended task send the question to the boss instead."""
     if task.attended:
-        question = NewGate("stall", ask, choices_of("stall"), f"{key}.gate", task.root_group_id)
+        choices = choices_of("stall", wrapped=has_wrapped_up(connection, task.id))
+        question = NewGate("stall", ask, choices, f"{key}.gate", task.root_group_id)
         return [raise_gate(connection, task.id, question, now)]
     add_system_message(connection, task.id, task.boss_id, f"{ask} Nobody attends: decide yourself.", key, now)
     return []

@@ -21,6 +21,7 @@ from engine.monitoring.intervention import intervene
 from engine.monitoring.snapshot import open_work, take_snapshot
 from engine.ports import Wake
 from engine.store.core import AGENTS, GATES, OUTSIDE_CALLS, TASKS, AnyRow, append_events, new_key
+from engine.store.interventions import has_wrapped_up
 from engine.store.messages import add_system_message
 
 STANDSTILL = {"stall": "no agent continued by itself", "audit": "the auditor gave no judgement"}
@@ -169,7 +170,8 @@ def _ask_or_end(connection: Connection, task: AnyRow, ask: AskPeople, now: float
             return ()
         return wrap_up(connection, task, STANDSTILL[ask.rule], now)
     key = f"t{task.id}.stall.{new_key()}"
-    question = NewGate(ask.rule, ask.question, choices_of(ask.rule), key, task.root_group_id)
+    choices = choices_of(ask.rule, wrapped=has_wrapped_up(connection, task.id))
+    question = NewGate(ask.rule, ask.question, choices, key, task.root_group_id)
     raised = raise_gate(connection, task.id, question, now)
     events: list[EventBody] = [
         Intervened(task.id, task.root_group_id, None, "", ask.rule, "asked", ask.question),

@@ -8,6 +8,12 @@ from sqlalchemy import Connection
 from engine.store.core import INTERVENTIONS
 
 
+def has_wrapped_up(connection: Connection, task_id: int) -> bool:
+    """Return whether the task has been told to wrap up: the tenth more for it is given once."""
+    told = sa.and_(INTERVENTIONS.c.task_id == task_id, INTERVENTIONS.c.rule == "wrapup")
+    return connection.execute(sa.select(INTERVENTIONS.c.times).where(told)).first() is not None
+
+
 def count_intervention(connection: Connection, task_id: int, rule: str, subject: str, now: float) -> int:
     """Count this intervention. Return how often the rule has acted on the subject, this time included."""
     here = sa.and_(

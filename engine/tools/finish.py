@@ -45,7 +45,8 @@ async def finish(context: ToolContext, arguments: FinishArguments) -> ToolResult
     await _check_words(context)
     changes = context.staged(ChangeAssignment)
     closed = {change.assignment_id for change in changes if change.state in ("accepted", "cancelled")}
-    open_work = await context.db.read(lambda c: _open_work(c, context.task.id, closed))
+    there = await context.db.read(lambda c: _open_work(c, context.task.id, closed))
+    open_work = [] if _wraps_up(context) else there  # all others have stopped
     given = [each.title for each in context.staged(Assign)]
     if open_work or given:
         raise ToolRefused(_unfinished(open_work, given, context.agent.id))

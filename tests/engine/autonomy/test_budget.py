@@ -66,6 +66,44 @@ async def test_wrapping_up_stops_everyone_but_the_boss(stage: Stage) -> None:
     assert {a.state for a in await play.engine.look.assignments(play.task)} == {"cancelled"}
 
 
+async def test_what_was_handed_in_is_reviewed_while_wrapping_up(stage: Stage) -> None:
+    """The boss accepts it and finishes in one answer: the tenth more is enough for no second one."""
+
+    def boss(view: View) -> ChatAnswer:
+        if "Wrap up:" in view.last:
+            return call(("review", {"assignment": 1, "verdict": "accept"}), ("finish", {"report": "half"}))
+        if not view.did("recruit"):
+            return boss_of("Ada", "Bob")(view)
+        return call(("search_files", {"pattern": f"x{view.steps}"}))
+
+    def bob(view: View) -> ChatAnswer:
+        return call(("search_files", {"pattern": f"x{view.steps}"}))
+
+    caps = replace(CAPS, cost_micros=1_500, steps=9_000)
+    play = await stage({"Boss": boss, "Ada": worker, "Bob": bob}, caps=caps)
+    gate = await play.until(GateRaised, kind="cap")
+    await play.do(AnswerGate(gate.gate_id, "me", "wrap_up"))
+    end = await play.end()
+    assert (end.state, end.report) == ("done", "half")
+    assert [a.state for a in await play.engine.look.assignments(play.task)] == ["accepted", "cancelled"]
+    assert len(play.of(GateRaised)) == 1
+
+
+async def test_a_second_wrap_up_is_not_offered(stage: Stage) -> None:
+    """The tenth more is given once, and a question offers only what is done then."""
+
+    def boss(view: View) -> ChatAnswer:
+        return call(("search_files", {"pattern": f"x{view.steps}"}))
+
+    caps = replace(CAPS, cost_micros=1_500, steps=9_000)
+    play = await stage({"Boss": boss}, caps=caps)
+    gate = await play.until(GateRaised, kind="cap")
+    assert [choice.effect for choice in gate.choices] == ["raise_half", "wrap_up", "stop"]
+    await play.do(AnswerGate(gate.gate_id, "me", "wrap_up"))
+    again = await play.until(GateRaised, gate_id=gate.gate_id + 1)
+    assert [choice.effect for choice in again.choices] == ["raise_half", "stop"]
+
+
 async def test_an_unattended_task_wraps_up_by_itself(stage: Stage) -> None:
     """No gate, no waiting; what the boss reports is the end."""
 
