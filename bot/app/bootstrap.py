@@ -99,7 +99,7 @@ async def running(
         stack.push_async_callback(opened.close)
         if not url.startswith("sqlite"):
             await stack.enter_async_context(
-                hold_instance(opened.database, engine_settings.data_dir, time.time)
+                hold_instance(opened.database, engine_settings.data_dir, time.time, say)
             )
         local = await _local_discord(bot_settings, opened.settings, local_options, stack)
         if local:

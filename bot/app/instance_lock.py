@@ -8,10 +8,11 @@ import logging
 import os
 import secrets
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 from filelock import FileLock, Timeout
 from sqlalchemy import Connection
@@ -25,6 +26,8 @@ from engine.ports import Database
 log = logging.getLogger(__name__)
 LEASE_S = 60.0
 BEAT_S = 15.0
+LOOK_S = 1.0
+"""Between two looks at the lease of a bot that may have been killed."""
 
 
 class AlreadyRunning(Exception):
@@ -73,15 +76,32 @@ class Lease:
     A bot that died without leaving blocks others for at most a minute.
     """
 
-    def __init__(self, database: Database, now: Callable[[], float]) -> None:
-        self._database, self._now = database, now
+    def __init__(
+        self,
+        database: Database,
+        now: Callable[[], float],
+        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+    ) -> None:
+        self._database, self._now, self._sleep = database, now, sleep
         self._me = secrets.token_hex(8)
+
+    async def begin(self, say: Callable[[str], None]) -> None:
+        """Take the lease, after waiting for one that nobody renews to end: its holder was killed. Raises
+        AlreadyRunning once somebody renews it."""
+        first = await self._database.write(self._take)
+        if first is None:
+            return
+        say(texts.TWICE_PERHAPS.format(who=first["who"]))
+        while (held := await self._database.write(self._take)) is not None:
+            if held != first:
+                raise AlreadyRunning(texts.TWICE.format(who=held["who"]))
+            await self._sleep(LOOK_S)
 
     async def claim(self) -> None:
         """Take or renew the lease. Raises AlreadyRunning while somebody else holds it."""
         holder = await self._database.write(self._take)
         if holder is not None:
-            raise AlreadyRunning(texts.TWICE.format(who=holder))
+            raise AlreadyRunning(texts.TWICE.format(who=holder["who"]))
 
     async def leave(self) -> None:
         """Release the lease if it is still ours."""
@@ -96,11 +116,12 @@ class Lease:
             except (SQLAlchemyError, OSError) as error:
                 log.warning("the lease could not be renewed, next try soon: %s", error)
 
-    def _take(self, connection: Connection) -> str | None:
+    def _take(self, connection: Connection) -> dict[str, Any] | None:
+        """Take or renew the lease. Return the one that somebody else holds, if it has not ended."""
         row = connection.execute(FACTS.select().where(FACTS.c.name == "bot").with_for_update()).first()
-        held = json.loads(row.value) if row else {}
+        held: dict[str, Any] = json.loads(row.value) if row else {}
         if held and held["me"] != self._me and held["until"] > self._now():
-            return str(held["who"])
+            return held
         value = json.dumps({"me": self._me, "who": here(), "until": self._now() + LEASE_S})
         upsert(connection, FACTS, {"name": "bot"}, {"value": value})
         return None
@@ -112,8 +133,11 @@ class Lease:
 
 
 @asynccontextmanager
-async def hold_instance(database: Database, data_dir: Path, now: Callable[[], float]) -> AsyncIterator[None]:
-    """Be the only bot on `database` while inside. Raises AlreadyRunning, also when a lease is lost.
+async def hold_instance(
+    database: Database, data_dir: Path, now: Callable[[], float], say: Callable[[str], None] = log.warning
+) -> AsyncIterator[None]:
+    """Be the only bot on `database` while inside. Raises AlreadyRunning, also when a lease is lost. `say`
+    gets what the operator reads while the start waits.
 
     SQLite is one machine's: a lock file in `data_dir`. Any other database may be shared: a lease in it.
     """
@@ -122,7 +146,7 @@ async def hold_instance(database: Database, data_dir: Path, now: Callable[[], fl
             yield
         return
     lease = Lease(database, now)
-    await lease.claim()
+    await lease.begin(say)
     async with asyncio.TaskGroup() as group:
         keeping = group.create_task(lease.keep(), name="lease")
         try:

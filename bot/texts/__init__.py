@@ -44,6 +44,10 @@ TWICE = (
     "Another bot is already running on this database ({who}). Two bots would post every message twice, so "
     "this one will not start. Stop the other one, or set a different DATA_DIR for this one."
 )
+TWICE_PERHAPS = (
+    "● Another bot ({who}) used this database until a moment ago. This one starts within a minute if that "
+    "bot no longer runs."
+)
 LOGIN_FAILED = "Discord rejected the token. Copy it again from the developer portal to DISCORD_TOKEN in .env."
 LOGIN_EXPIRED = (
     "Discord no longer accepts the token, because it was reset or the bot was deleted. Copy the new one from "

@@ -167,6 +167,31 @@ async def test_a_shared_database_is_leased_to_one_bot(database: InlineDatabase) 
     await first.claim()
 
 
+async def test_a_start_after_a_kill_waits_for_the_lease_of_the_dead(database: InlineDatabase) -> None:
+    """It is not told to stop a bot that runs no more; one that renews its lease keeps it."""
+    clock, said = [1000.0], list[str]()
+    dead, alive = (Lease(database, lambda: clock[0]) for _ in range(2))
+
+    async def pass_by(seconds: float) -> None:
+        clock[0] += seconds
+
+    async def renewing(seconds: float) -> None:
+        clock[0] += seconds
+        await alive.claim()
+
+    await dead.claim()
+    third = Lease(database, lambda: clock[0], pass_by)
+    await third.begin(said.append)
+    assert clock[0] == 1060.0 and len(said) == 1 and "no longer runs" in said[0]
+    await third.leave()
+    await alive.claim()
+    with pytest.raises(AlreadyRunning, match="already running"):
+        await Lease(database, lambda: clock[0], renewing).begin(said.append)
+    await alive.leave()
+    await dead.claim()
+    assert len(said) == 2
+
+
 async def test_only_bot_locks_a_file_for_sqlite(database: InlineDatabase, tmp_path: Path) -> None:
     """What the bootstrap uses: refused inside, free after."""
     async with hold_instance(database, tmp_path, lambda: 0.0):
