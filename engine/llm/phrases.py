@@ -26,7 +26,8 @@ NO_CREDIT = _any(
     r"limited to [\d,]+ (?:api )?(?:calls|requests) ?(?:/|per|a) ?month|reached the set inference limit",
     r"credits? (?:are|is|has been|have been) (?:depleted|exhausted|used up|expired)|credit limit (?:reached|exceeded)",
     r"insufficient_user_quota|quota is not enough|requires billing to be enabled|payment method",
-    r"(?:specified|set) (?:monthly|weekly) budget|out of points",
+    r"(?:specified|set) (?:monthly|weekly) budget|out of points|not[ _]enough[ _]balance|requires a subscription",
+    r"token_quota_reached|token quota for this billing",
     r"余额不足|额度不足|额度已用尽|欠费|请充值",
 )
 OVER_QUOTA = _any(

@@ -54,6 +54,9 @@ SENTENCES: list[tuple[str, int, Any, type[ModelError]]] = [
     ("openai's budget", 429, error("You have reached your specified monthly budget"), ModelKeyRejected),
     ("google's billing", 403, [error("This API method requires billing to be enabled.", status="PERMISSION_DENIED")], ModelKeyRejected),
     ("deepinfra's card", 403, {"detail": {"error": "inference prohibited, please enter a payment method"}}, ModelKeyRejected),
+    ("novita's balance", 403, {"code": 403, "reason": "NOT_ENOUGH_BALANCE", "message": "not enough balance"}, ModelKeyRejected),
+    ("ollama's subscription", 403, error("this model requires a subscription, upgrade for access: https://ollama.com/upgrade"), ModelKeyRejected),
+    ("watsonx's quota", 403, {"errors": [{"code": "token_quota_reached", "message": "This API request would have exceeded the token quota for this billing account"}]}, ModelKeyRejected),
     ("fireworks' invoice", 412, error("Account x is suspended, possibly due to reaching the monthly spending limit or failure to pay past invoices.", code="PRECONDITION_FAILED"), ModelKeyRejected),
     ("google's consumer", 403, [error("Permission denied: Consumer 'api_key:x' has been suspended.", status="PERMISSION_DENIED")], ModelKeyRejected),
     ("google's caller", 403, [error("Method doesn't allow unregistered callers.", status="PERMISSION_DENIED")], ModelKeyRejected),
@@ -78,11 +81,17 @@ SENTENCES: list[tuple[str, int, Any, type[ModelError]]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("status", "body", "kind"), [case[1:] for case in SENTENCES], ids=[c[0] for c in SENTENCES])  # fmt: skip
-def test_the_words_of_a_refusal_decide(status: int, body: Any, kind: type[ModelError]) -> None:
+KEYS = {"google's consumer", "google's caller"}
+"""Of those that stop all calls these need another key; the others need credit."""
+
+
+@pytest.mark.parametrize(("name", "status", "body", "kind"), SENTENCES, ids=[c[0] for c in SENTENCES])
+def test_the_words_of_a_refusal_decide(name: str, status: int, body: Any, kind: type[ModelError]) -> None:
     """Whatever its status is."""
     found = fault_of(read_error_reply(status, json.dumps(body).encode(), {}, NOW))
     assert type(found) is kind and found.free
+    if kind is ModelKeyRejected:
+        assert ("no credit" in str(found)) == (name not in KEYS)
 
 
 WAITS: list[tuple[str, float]] = [

@@ -31,6 +31,7 @@ SLOW_TRIES = 2
 HOLD_WORTH_SAYING_S = 2.0
 RETRY_FIRST_S = 0.25
 RETRY_LONGEST_S = 8.0
+PAUSE_LONGEST_S = 60.0
 
 
 class Away(Exception):
@@ -79,6 +80,7 @@ class _Call:
     began: float = 0.0
     probe: bool = False
     sent: bool = False
+    asked_s: float = 0.0
     admitted: asyncio.Future[None] | None = None
 
 
@@ -109,6 +111,7 @@ class AdmittedModel:
         self._breaker = Breaker(times or BreakerTimes())
         self._running = 0
         self._answered = 0
+        self._pauses: set[asyncio.Event] = set()
         self._hold_until = 0.0
         self._impatient: dict[int, tuple[Ticket[_Call], asyncio.Future[None]]] = {}
         self._said_waiting = False
@@ -127,6 +130,8 @@ class AdmittedModel:
     def retry_now(self) -> None:
         """Try the endpoint at once, after a person fixed the key or the network."""
         self._hold_until = 0.0
+        for pause in self._pauses:
+            pause.set()
         self._breaker.retry_now(time.monotonic())
         self._admit()
 
@@ -144,7 +149,7 @@ class AdmittedModel:
             answer = await self._try(call)
             if answer is not None:
                 return answer
-            await asyncio.sleep(self._pause_s(call))
+            await self._pause(self._pause_s(call))
 
     # ------------------------------------------------------------ waiting
 
@@ -290,8 +295,16 @@ class AdmittedModel:
         if self._breaker.failed(now, call.probe, str(error), error.retry_after_s):
             self._limit.limited(call.began, now)
             self._say_waiting(str(error), self._breaker.wait_s(now))
+        elif not self._breaker.is_open:
+            self._obey(call, error)
         self._leave(call)
         self._refuse_poison(call, error)
+
+    def _obey(self, call: _Call, error: ModelUnavailable) -> None:
+        """Let one call wait as long as the endpoint asked; the others may be answered meanwhile."""
+        call.asked_s = min(error.retry_after_s or 0.0, PAUSE_LONGEST_S)
+        if call.asked_s >= HOLD_WORTH_SAYING_S:
+            self._say_waiting(str(error), call.asked_s)
 
     def _needs_person(self, call: _Call, error: ModelNeedsPerson | TooSlow) -> None:
         now = time.monotonic()
@@ -341,12 +354,24 @@ class AdmittedModel:
             self._send_away()
         self._observer.on_waiting(reason, retry_in_s, needs_person)
 
+    async def _pause(self, seconds: float) -> None:
+        """Wait, but no longer than until a person says that it may be tried again."""
+        ended = asyncio.Event()
+        self._pauses.add(ended)
+        try:
+            async with asyncio.timeout(seconds):
+                await ended.wait()
+        except TimeoutError:
+            pass
+        finally:
+            self._pauses.discard(ended)
+
     def _pause_s(self, call: _Call) -> float:
         """Return the delay before a retry while the breaker is closed; random, so that retries do not
         coincide."""
         if self._breaker.is_open or not call.failures:
             return 0.0
-        return self._retry_s(call.failures)
+        return max(self._retry_s(call.failures), call.asked_s)
 
     @staticmethod
     def _retry_s(failures: int) -> float:

@@ -269,6 +269,27 @@ async def test_down_endpoint_is_waited_for(calls: Start) -> None:
     assert [task.result().text for task in tasks] == ["ok"] * 4
 
 
+async def test_a_call_waits_as_long_as_a_failing_endpoint_asks(calls: Start) -> None:
+    """A 503 with Retry-After is not tried again at once; others are, and a person's word ends the wait."""
+    model, watcher = Steered(), Watcher()
+    admission = AdmittedModel(model, settings_with(model_concurrency=4), watcher)
+    first = calls(admission, agent_id=1)
+    await settle()
+    model.end(ModelUnavailable("Busy.", 30.0))
+    await settle()
+    assert watcher.waiting == [("Busy.", 30.0)]
+    second = calls(admission, agent_id=2)
+    await settle()
+    model.end()
+    assert (await second).text == "ok"
+    await asyncio.sleep(0.4)
+    assert model.order == [1, 2] and not model.running
+    admission.retry_now()
+    await settle()
+    model.end()
+    assert (await first).text == "ok"
+
+
 async def test_rejected_key_waits_for_a_person(calls: Start) -> None:
     """A 401 fails no call: it is reported, and calls continue once the key was changed."""
     model, watcher = Steered(), Watcher()
