@@ -55,7 +55,7 @@ async def move_file(context: ToolContext, arguments: MoveFileArguments) -> ToolR
             "or delete it first."
         )
     await check_new(context, to, leaves=path)
-    known = has_seen(context, path, current)
+    known = await has_seen(context, path, current)
     stage_file(context, path, None, current.blob, 0, "deleted")
     stage_file(context, to, current.blob, None, current.size, "added")
     if known:

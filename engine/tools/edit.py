@@ -77,7 +77,7 @@ async def edit_file(context: ToolContext, arguments: EditFileArguments) -> ToolR
     if edited.faults:
         raise ToolRefused("\n".join([f"{path} is unchanged.", *edited.faults]), "missing")
     content = edited.text.encode("utf-8", "surrogatepass")
-    known = has_seen(context, path, current)
+    known = await has_seen(context, path, current)
     result = await stage_content(context, path, content, current.blob, "changed", whole=known)
     return replace(result, text=f"{result.text}\n{_echo(edited)}")
 

@@ -22,7 +22,7 @@ from engine.tools.base import ToolContext
 from engine.tools.changes import given_at
 from engine.tools.diff import differences_since
 from engine.tools.files import current_file, files_now
-from engine.tools.seen import seen_revisions
+from engine.tools.seen import as_it_is, came_whole, messages_of, seen_revisions
 
 MAX_NAMED = 4_096
 """Bytes of the files that come with an assignment, together."""
@@ -66,7 +66,7 @@ class NamedFiles:
             size = self._size(path)
             content = await self._text(path) if 0 < size <= MOST_READ else ""
             if content and size <= room:
-                shown[path] = f"{path} as it is now:\n{content.rstrip()}"
+                shown[path] = as_it_is(path, content).removesuffix("\n")
                 room -= size
             elif start := _first_lines(content):
                 shown[path] = f"{path} begins (of {size:,} bytes):\n{start}"
@@ -87,7 +87,13 @@ class NamedFiles:
         past = await self._context.db.read(lambda c: _past_of(c, task, reader))
         seen = {path: seen_revisions(past, path) for path in paths}
         now = {path: await current_file(self._context, path) for path in paths if seen[path]}
-        return [path for path, file in now.items() if file is not None and file.revision in seen[path]]
+        known = [path for path, file in now.items() if file is not None and file.revision in seen[path]]
+        read = list(messages_of(past))
+        return [path for path in paths if path in known or came_whole(read, path, await self._small(path))]
+
+    async def _small(self, path: str) -> str:
+        """Return the text of a file that can come whole, else what no message shows."""
+        return await self._text(path) if 0 < self._size(path) <= MAX_NAMED else "\0"
 
     def _size(self, path: str) -> int:
         return (self._there or {}).get(path, ("", 0))[1]

@@ -18,7 +18,7 @@ from engine.store.prepared import Prepared
 from engine.tools.base import EVERYONE, WORKERS, Arguments, FileNow, Tool, ToolContext, ToolRefused, clip
 from engine.tools.checkout import Checkout
 from engine.tools.path_index import path_index_of
-from engine.tools.seen import seen_revisions
+from engine.tools.seen import came_whole, messages_of, seen_revisions
 from engine.workspace import check_collision, check_room, normal_path
 from engine.workspace.fit import fitting
 
@@ -99,7 +99,7 @@ async def write_file(context: ToolContext, arguments: WriteFileArguments) -> Too
     current = await current_file(context, path)
     if arguments.append and current is not None and current.blob is not None:
         before = await context.workspace.get(context.task.id, current.blob)
-        known = has_seen(context, path, current)
+        known = await has_seen(context, path, current)
         if current.agent not in ("you", context.agent.name) and before and not before.endswith(b"\n"):
             before += b"\n"  # what another wrote is whole; what one wrote oneself may be a part of a line
         return await stage_content(context, path, before + content, current.blob, "changed", whole=known)
@@ -138,9 +138,20 @@ def checked_path(text: str) -> str:
         raise ToolRefused(str(error)) from error
 
 
-def has_seen(context: ToolContext, path: str, current: FileNow) -> bool:
+async def has_seen(context: ToolContext, path: str, current: FileNow) -> bool:
     """Return whether the agent knows all of the file as it is now."""
-    return path in context.known or current.revision in seen_revisions(context.facts.past, path)
+    if path in context.known or current.revision in seen_revisions(context.facts.past, path):
+        return True
+    return await _came_whole(context, path, current)
+
+
+async def _came_whole(context: ToolContext, path: str, current: FileNow) -> bool:
+    """Return whether the file came, as it is now, with work that the agent was given."""
+    if current.blob is None or current.size > SMALL_FILE:
+        return False
+    content = await context.workspace.get(context.task.id, current.blob)
+    read = [*context.facts.inbox, *messages_of(context.facts.past)]
+    return came_whole(read, path, content.decode("utf-8", "replace"))
 
 
 async def current_file(context: ToolContext, path: str) -> FileNow | None:
@@ -204,6 +215,8 @@ async def base_of(
         return current.blob
     seen = seen_revisions(context.facts.past, path)
     wanted = revision if revision is not None else seen[-1] if seen else None
+    if wanted in (None, current.revision) and await _came_whole(context, path, current):
+        return current.blob
     if wanted is None:
         raise await _unread(context, path, current, "")
     asked = [wanted, *seen]

@@ -1,4 +1,5 @@
-"""Which revisions of a file an agent has seen in full, by the outcomes of its calls, pure.
+"""Which revisions of a file an agent has seen in full, by the outcomes of its calls and by what came whole
+with its work, pure.
 
 A whole file may be replaced only by one who has seen all of it. A refusal or an edit that names a revision
 is not a look at it.
@@ -9,7 +10,24 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from engine.domain.outcomes import Read, Refused, Wrote
-from engine.domain.state import PastStep
+from engine.domain.state import InboxMessage, PastStep
+
+
+def as_it_is(path: str, content: str) -> str:
+    """Return a small file as it comes, whole, with work that names it."""
+    return f"{path} as it is now:\n{content.rstrip()}\n"
+
+
+def came_whole(messages: Iterable[InboxMessage], path: str, content: str) -> bool:
+    """Return whether one of the messages gives work and shows all of a file as it is."""
+    shown = as_it_is(path, content)
+    return any(message.from_kind == "work" and shown in message.text for message in messages)
+
+
+def messages_of(past: Iterable[PastStep]) -> Iterator[InboxMessage]:
+    """Return the messages that these steps read."""
+    for step in past:
+        yield from step.messages
 
 
 def seen_revisions(past: Iterable[PastStep], path: str) -> list[int]:

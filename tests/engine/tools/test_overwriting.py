@@ -57,6 +57,34 @@ async def content(play: Play) -> str:
     return (await play.engine.look.read_file(play.task, "hers.txt")).decode()
 
 
+async def test_what_came_whole_with_the_work_is_read(stage: Stage) -> None:
+    """Who was given the file with its assignment replaces it at once; what changed since is not known."""
+    heard: list[str] = []
+
+    def boss(view: View) -> ChatAnswer:
+        if view.steps == 0:
+            task = {"name": "Ada", "role": "w", "task": "Say more in hers.txt and mine.txt."}
+            mine = ("write_file", {"path": "mine.txt", "content": "mine\n"})
+            return call(write(SMALL), mine, ("recruit", {"members": [task]}))
+        return say("Waiting.")
+
+    def ada(view: View) -> ChatAnswer:
+        heard.append(view.last)
+        if len(heard) == 1:
+            move = ("move_file", {"path": "mine.txt", "to": "more.txt"})
+            return call(
+                move, ("write_file", {"path": "more.txt", "content": "both\n"}), write("more of hers\n")
+            )
+        return say("Idle.")
+
+    play = await stage({"Boss": boss, "Ada": ada})
+    while len(heard) < 2:
+        await play.more()
+    assert "hers.txt as it is now:\n  hers" in heard[0]
+    assert await content(play) == "more of hers\n"
+    assert await play.engine.look.read_file(play.task, "more.txt") == b"both\n"
+
+
 async def test_the_refusal_of_a_small_file_carries_it_and_counts_as_read(stage: Stage) -> None:
     """What it holds is told at once; after that the same write is a decision."""
     play, heard = await told(stage, SMALL, [write("mine\n"), write("hers\nmine\n")])
