@@ -9,10 +9,9 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx2
-import openai
 
 from engine.errors import ModelError, ModelMisconfigured, ModelUnavailable, NotConfigured
 from engine.llm.faults import ErrorReply, TooSlow, read_error_reply
@@ -20,6 +19,9 @@ from engine.llm.providers.addresses import address_of, cleaned_key, odd_in_key
 from engine.llm.providers.progress import listening
 from engine.llm.words import brief
 from engine.settings import EngineSettings
+
+if TYPE_CHECKING:
+    import openai
 
 MAX_BODY = 8_000_000
 CONNECT_S = 10.0
@@ -65,6 +67,8 @@ def endpoint_of(settings: EngineSettings) -> Endpoint:
 def connect(endpoint: Endpoint, settings: EngineSettings) -> openai.AsyncOpenAI:
     """Return a client over aiohttp (a fifth of the CPU of the SDK's default transport with 590 concurrent
     calls)."""
+    import openai  # noqa: PLC0415 - a fifth of the program's start, and only who calls an endpoint needs it
+
     http = openai.DefaultAioHttpClient(**transport_options(settings))
     address, key = address_of(endpoint.base_url), cleaned_key(endpoint.api_key)
     headers = {"Accept-Encoding": "identity"}
@@ -116,6 +120,8 @@ def free(error: ModelError) -> ModelError:
 
 async def post(client: openai.AsyncOpenAI, path: str, body: Any, headers: dict[str, str]) -> bytes:
     """Send a body and return the body of the answer. Raises Refusal, or the transport's error."""
+    import openai  # noqa: PLC0415 - see `connect`, which has loaded it
+
     options: Any = {"headers": headers, "follow_redirects": False}
     began = time.monotonic()
     try:
