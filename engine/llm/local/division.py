@@ -56,8 +56,9 @@ class Division:
 def divide(goal: str, most: int) -> Division:
     """Return how the goal divides among at most `most` members; at least two parts, or none."""
     goal = spaced(goal)
-    found = None if ALONE.search(goal) else ASKED.search(goal)
-    words = [] if ALONE.search(goal) else _parts(goal, found)
+    alone = ALONE.search(goal) is not None
+    found = None if alone else ASKED.search(goal)
+    words = [] if alone else _parts(goal, found)
     asked = found is not None or (len(words) > 1 and not _BULLET.search(goal))
     room = min(most, MOST, max(_number(found), 2))
     if len(words) < 2 or room < 2:
