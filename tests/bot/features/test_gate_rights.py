@@ -265,18 +265,40 @@ async def check(court: Court, gate: GateRaised, before: Sequence[Any], cap: int,
 async def test_an_id_does_what_its_effect_may_and_nothing_else(
     court: Court, kind: GateKind, way: str
 ) -> None:
-    """Every id there is, of this kind or another, a label or nonsense, from each role."""
+    """Every id there is, of this kind or another, a label or nonsense: what is a choice from each role, the
+    rest from who has every right and from one more."""
+    for role in ROLES if way == "button" else RIGHTS:
+        await every_id(court, kind, role, way, shared=True)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("way", ["button", "select"])
+@pytest.mark.parametrize("kind", KINDS)
+async def test_an_id_does_the_same_from_each_role(court: Court, kind: GateKind, way: str) -> None:
+    """Every id from every role."""
     for role in ROLES if way == "button" else RIGHTS:
         await every_id(court, kind, role, way)
 
 
-async def every_id(court: Court, kind: GateKind, role: str, way: str) -> None:
-    """Use each id as somebody of a role."""
+def has_turn(role: str, number: int, roles: Sequence[str]) -> bool:
+    """Whether a role tries what no right makes a choice: who has every right, and each other in turn."""
+    others = roles[:-1]
+    return role == roles[-1] or role == others[number % len(others)]
+
+
+async def every_id(court: Court, kind: GateKind, role: str, way: str, *, shared: bool = False) -> None:
+    """Use each id as somebody of a role; `shared`: those that are no choice are shared out among roles."""
     gate = await court.ask(kind)
-    for number, choice in enumerate(IDS):
+    roles, turn = ROLES if way == "button" else RIGHTS, KINDS.index(kind)
+    ids = [
+        choice
+        for number, choice in enumerate(IDS, turn)
+        if not shared or meant(gate, choice) is not None or has_turn(role, number, roles)
+    ]
+    for number, choice in enumerate(ids):
         before, cap = await court.state(gate.task_id), await court.cap(gate.task_id)
         chosen = meant(gate, choice)
-        result = await court.press(court.roles[role], way, gate.gate_id, choice, IDS[number + 1 :])
+        result = await court.press(court.roles[role], way, gate.gate_id, choice, ids[number + 1 :])
         allowed = chosen is not None and may(role, chosen)
         await check(court, gate, before, cap, chosen if allowed else None)
         told = [m.content for m in (*result.followups, result.response) if m is not None]
@@ -320,15 +342,28 @@ async def every_word(court: Court, kind: GateKind, role: str) -> None:
 async def test_a_reply_is_a_choice_only_by_its_whole_label(court: Court, kind: GateKind) -> None:
     """Labels of this gate are its choices, with their rights; those of other kinds and all else are words."""
     for role in ROLES:
+        await every_reply(court, kind, role, shared=True)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_reply_is_the_same_choice_from_each_role(court: Court, kind: GateKind) -> None:
+    """Every label and all else from every role."""
+    for role in ROLES:
         await every_reply(court, kind, role)
 
 
-async def every_reply(court: Court, kind: GateKind, role: str) -> None:
-    """Try it as somebody of a role."""
+async def every_reply(court: Court, kind: GateKind, role: str, *, shared: bool = False) -> None:
+    """Try it as somebody of a role; `shared`: what is no label of the gate is shared out among roles."""
     gate, message = await court.ask(kind), None
     own = [choice.text or LABELS.get(choice.effect, "") for choice in gate.choices]
     others = sorted({*LABELS.values()} - {*own})[KINDS.index(kind) % 3 :: 3]  # all of them over three kinds
-    for words in (*own, *others, "Oak", *WORDS):
+    words_of_none = [
+        words
+        for number, words in enumerate((*others, "Oak", *WORDS), KINDS.index(kind))
+        if not shared or has_turn(role, number, ROLES)
+    ]
+    for words in (*own, *words_of_none):
         gate, earlier = await court.still_open(gate), gate
         before, cap = await court.state(gate.task_id), await court.cap(gate.task_id)
         if message is None or gate != earlier:
