@@ -94,10 +94,10 @@ from tests.fakes.bystanders import (
     StoreOnOneConnection,
     Trio,
     belongings,
-    belongings_in,
     check_untouched,
     make_trio,
     rows_of,
+    shared_out,
     untouched,
     without_bystanders,
 )
@@ -1028,14 +1028,14 @@ async def test_nothing_of_other_tasks_changes(lab: Lab, act: Act) -> None:
     trio = lab.trio()
     connection, subject = lab.store.connection, trio.subject
     lab.store.write_now(lambda db: [ready(db, subject) for ready in act.ready])
-    before = rows_of(connection)
+    before = shared_out(rows_of(connection))
     await act.do(lab, subject)
-    after = rows_of(connection)
+    after = shared_out(rows_of(connection))
     check_untouched(before, after, trio.bystanders)
     others = {side.task for side in trio.bystanders}
     assert not others & {wake.task_id for wake in lab.wakes.woken}
     if act.changes:
-        assert belongings_in(after, subject.task) != belongings_in(before, subject.task), "nothing was done"
+        assert after[subject.task] != before[subject.task], "nothing was done"
     if act.then is not None:
         assert act.then(connection, subject)
 

@@ -7,6 +7,7 @@ statement without its scope would reach them: open gates, unread messages, caps 
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -53,6 +54,7 @@ from engine.store.core import (
 )
 from engine.store.database import sync_engine
 from engine.store.months import id_path, open_months
+from engine.store.prepared import Prepared, together
 from engine.store.refusals import REFUSAL
 from engine.store.spending import Spent, note_spending
 from engine.store.tables import ENGINE_METADATA
@@ -78,7 +80,6 @@ class StoreOnOneConnection:
         self.url = url
         self._engine = sync_engine(url)
         self.connection = self._engine.connect()
-        self._template: Dump = {}
         driver: Any = self.connection.connection.driver_connection
         self._raw = driver
         self.sqlite = url.startswith("sqlite")
@@ -90,14 +91,16 @@ class StoreOnOneConnection:
         if self.sqlite:
             self._raw.execute("SAVEPOINT template")
         else:
-            self._template = self.write_now(rows_of)
+            self._raw.execute(_KEEP)
+            self._raw.commit()
 
     def undo(self) -> None:
         """Put the template back."""
         if self.sqlite:
             self._raw.execute("ROLLBACK TO template")
         else:
-            self.write_now(lambda connection: _fill(connection, self._template))
+            self._raw.execute(_PUT_BACK)
+            self._raw.commit()
 
     async def write(self, work: Callable[[Connection], T], *, durable: bool = True) -> T:
         """See `Database.write`."""
@@ -137,13 +140,13 @@ class StoreOnOneConnection:
         self._engine.dispose()
 
 
-def _fill(connection: Connection, dump: Dump) -> None:
-    """Put these rows in place of all that there are."""
-    for table in reversed(ENGINE_METADATA.sorted_tables):
-        connection.execute(table.delete())
-    for table in ENGINE_METADATA.sorted_tables:
-        if dump[table.name]:
-            connection.execute(table.insert(), dump[table.name])
+_NAMES = [table.name for table in ENGINE_METADATA.sorted_tables]
+_KEEP = "CREATE SCHEMA kept;" + "".join(f"CREATE TABLE kept.{n} AS TABLE public.{n};" for n in _NAMES)
+_PUT_BACK = (
+    "".join(f"DELETE FROM public.{name};" for name in reversed(_NAMES))
+    + "".join(f"INSERT INTO public.{name} TABLE kept.{name};" for name in _NAMES)
+)  # fmt: skip
+"""PostgreSQL's rows in place of all that there are; it is the server that copies them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -470,14 +473,20 @@ _BY_TABLE: Mapping[str, Mapping[str, str]] = {
 }
 
 
+_EVERY_ROW = {
+    table.name: Prepared(sa.select(table).order_by(*table.primary_key))
+    for table in ENGINE_METADATA.sorted_tables
+}
+
+
 def rows_of(connection: Connection) -> Dump:
     """Return all rows of all tables of the engine, in the order of their keys."""
-    return {
-        table.name: [
-            dict(row._mapping) for row in connection.execute(sa.select(table).order_by(*table.primary_key))
-        ]
-        for table in ENGINE_METADATA.sorted_tables
-    }
+    with together(connection):
+        read = [(name, query, query.run(connection)) for name, query in _EVERY_ROW.items()]
+    return {name: [row._asdict() for row in query.rows(connection, found)] for name, query, found in read}
+
+
+_KINDS = {**dict.fromkeys(_AGENT, "agent"), **dict.fromkeys(_GROUP, "group"), "budget_id": "budget"}
 
 
 @dataclass(slots=True)
@@ -496,14 +505,14 @@ class Owners:
 
     def tasks(self, table: str, row: Mapping[str, Any]) -> set[int]:
         """Return every task that the row belongs to or points at."""
-        named = dict(row)
+        named = row
         if table == "events":
+            named = dict(row)
             named |= {k: v for k, v in json.loads(row["payload_json"]).items() if k in (*_AGENT, *_GROUP)}
         found = {named.get("task_id")}
         if named.get("space") in self.spaces and table != "tasks":
             found.add(self.spaces[named["space"]])
-        kinds = {**dict.fromkeys(_AGENT, "agent"), **dict.fromkeys(_GROUP, "group"), "budget_id": "budget"}
-        for name, kind in {**kinds, **_BY_TABLE.get(table, {})}.items():
+        for name, kind in {**_KINDS, **_BY_TABLE.get(table, {})}.items():
             value = named.get(name)
             if value:
                 found.add(value if kind == "task" else self.of[kind].get(value))
@@ -512,19 +521,24 @@ class Owners:
 
 def belongings(connection: Connection, task: int) -> Dump:
     """Return every row that belongs to a task or points at something of it."""
-    return belongings_in(rows_of(connection), task)
+    return shared_out(rows_of(connection))[task]
 
 
-def belongings_in(dump: Dump, task: int) -> Dump:
-    """As `belongings`, of rows that were read before."""
+def shared_out(dump: Dump) -> Mapping[int, Dump]:
+    """Return for each task every row that belongs to it or points at something of it."""
     owners = Owners(dump)
-    return {name: [row for row in rows if task in owners.tasks(name, row)] for name, rows in dump.items()}
+    found: dict[int, Dump] = defaultdict(lambda: {name: [] for name in dump})
+    for name, rows in dump.items():
+        for row in rows:
+            for task in owners.tasks(name, row):
+                found[task][name].append(row)
+    return found
 
 
-def check_untouched(before: Dump, after: Dump, sides: Sequence[Side]) -> None:
+def check_untouched(before: Mapping[int, Dump], after: Mapping[int, Dump], sides: Sequence[Side]) -> None:
     """Check that the rows of these tasks are the same, byte for byte."""
     for side in sides:
-        kept, now = belongings_in(before, side.task), belongings_in(after, side.task)
+        kept, now = before[side.task], after[side.task]
         for name, rows in kept.items():
             assert now[name] == rows, f"{name} of the bystander {side.task} changed"
 
@@ -532,9 +546,9 @@ def check_untouched(before: Dump, after: Dump, sides: Sequence[Side]) -> None:
 @contextmanager
 def untouched(connection: Connection, sides: Sequence[Side]) -> Iterator[None]:
     """Whatever happens inside, the rows of these tasks are the same afterwards."""
-    before = rows_of(connection)
+    before = shared_out(rows_of(connection))
     yield
-    check_untouched(before, rows_of(connection), sides)
+    check_untouched(before, shared_out(rows_of(connection)), sides)
 
 
 def without_bystanders(connection: Connection, trio: Trio) -> None:
@@ -551,7 +565,13 @@ def without_bystanders(connection: Connection, trio: Trio) -> None:
         keys = list(table.primary_key)
         numbered = len(keys) == 1
         last = max((row[keys[0].name] for row in dump[table.name]), default=0) if numbered else None
-        for row in dump[table.name]:
-            if others & owners.tasks(table.name, row) and not (numbered and row[keys[0].name] == last):
-                here = sa.and_(*(key == row[key.name] for key in keys))
-                connection.execute(table.delete().where(here))
+        gone = [
+            row
+            for row in dump[table.name]
+            if others & owners.tasks(table.name, row) and not (numbered and row[keys[0].name] == last)
+        ]
+        if numbered and gone:
+            connection.execute(table.delete().where(keys[0].in_([row[keys[0].name] for row in gone])))
+            continue
+        for row in gone:
+            connection.execute(table.delete().where(sa.and_(*(key == row[key.name] for key in keys))))
