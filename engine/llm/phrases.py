@@ -114,7 +114,7 @@ OTHER_API = _any(
     r"unsupported_api_for_model|operation ?not ?supported|requested operation is unsupported",
 )
 TOO_MANY_TOOLS = _any(
-    r"'?\btools'?\b.{0,20}(?:array too long|too many)|too many (?:tools|functions)\b",
+    r"tool_count_limit|'?\btools'?\b.{0,20}(?:array too long|too many)|too many (?:tools|functions)\b",
     r"(?:at most|maximum of|up to) \d+ (?:tools|functions)\b|(?:number of|total) (?:tools|functions) .{0,30}exceed",
 )
 NO_MEMORY = _any(

@@ -70,6 +70,7 @@ SENTENCES: list[tuple[str, int, Any, type[ModelError]]] = [
     ("together's model", 400, error("Unable to access non-serverless model x. Please create and start a new dedicated endpoint for the model.", code="model_not_available"), ModelMisconfigured),
     ("litellm's prefix", 400, error("litellm.BadRequestError: LLM Provider NOT provided. Pass in the LLM provider you are trying to call."), ModelMisconfigured),
     ("lm studio's choice", 400, {"error": "Multiple models are loaded. Please specify a model by providing a 'model' field in the request body."}, ModelMisconfigured),
+    ("opencode's tools", 400, error("[unsupported_tool_schema] The tool schema is not supported (tool_count_limit).", param="tools"), ModelMisconfigured),
     ("qwen's model", 403, error("Model access denied.", code="Model.AccessDenied"), ModelMisconfigured),
     ("requesty's policy", 403, error("Your policy blocks this model"), ModelMisconfigured),
     ("azure's volume", 403, {"statusCode": 403, "message": "Out of call volume quota. Quota will be replenished in 00:12:33."}, RateLimited),

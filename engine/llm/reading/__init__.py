@@ -5,6 +5,7 @@ Pure and the same for every provider; only complete calls of offered tools are r
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import replace
@@ -21,6 +22,9 @@ _ENDS_IN_CALL = re.compile(
     r"(?:</[\w:]*(?:tool_?calls?|function(?:_?calls?)?|invoke)>|[|\uff5c]>|\})\s*(?:```)?\s*"
     r"(?:</[\w:]+>\s*)*\Z"
 )
+_LONG = 2_000
+"""Shorter arguments that are no JSON are badly written rather than cut."""
+
 UNREAD = (
     "Your last answer held a tool call written as text, which was not understood and not done. Call tools "
     "through the tool interface, with the arguments as one JSON object."
@@ -51,7 +55,22 @@ def read_answer(answer: ChatAnswer, tools: tuple[ToolSpec, ...], filler: str = "
         calls = _thought_calls(answer, schemas)
         trouble = "" if calls else trouble
     text = "" if filler and text.strip() == filler else text
-    return replace(answer, text=text, tool_calls=calls, trouble=trouble, thoughts="")
+    cut = answer.cut or (bool(calls) and _is_unfinished(calls[-1].arguments))
+    finish = "length" if cut else answer.finish_reason
+    return replace(answer, text=text, tool_calls=calls, trouble=trouble, thoughts="", finish_reason=finish)
+
+
+def _is_unfinished(arguments: str) -> bool:
+    """Return whether long arguments end within their JSON: they were cut, whatever the endpoint says."""
+    if len(arguments) < _LONG or not arguments.lstrip().startswith("{"):
+        return False
+    try:
+        json.loads(arguments, strict=False)
+    except json.JSONDecodeError as error:
+        return error.msg.startswith("Unterminated string") or error.pos >= len(arguments.rstrip())
+    except RecursionError:
+        pass
+    return False
 
 
 def _thought_calls(answer: ChatAnswer, schemas: Mapping[str, Mapping[str, Any]]) -> tuple[ToolCall, ...]:

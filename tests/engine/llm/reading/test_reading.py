@@ -163,6 +163,23 @@ def test_what_was_cut_is_never_completed(written: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("written", "cut"),
+    [
+        ('{"path": "a.txt", "content": "' + "word " * 600, True),
+        ('{"path": "a.txt", "content": "' + "word " * 600 + '", ', True),
+        ('{"path": "a.txt", "content": "' + "word " * 600 + '"}', False),
+        ('{"path": "a.txt", "content": "' + "word " * 600 + '" and more}', False),
+        ('{"path": "a.txt", "content": "hal', False),
+    ],
+)
+def test_long_arguments_that_end_within_their_json_were_cut(written: str, cut: bool) -> None:
+    """vllm#58228 and hermes-agent#7693: routers say `tool_calls` all the same; the model then writes in
+    parts."""
+    answer = ChatAnswer("", (ToolCall("c", "write_file", written),), finish_reason="tool_calls")
+    assert read_answer(answer, TOOLS).cut is cut
+
+
+@pytest.mark.parametrize(
     "text",
     [
         f'<tool_call>\n{{"name": "write_file", "arguments": {JSON}}}\n</tool_call>',
