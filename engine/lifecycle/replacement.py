@@ -157,9 +157,9 @@ def _notes_of(connection: Connection, old: AnyRow) -> list[str]:
     last = connection.execute(steps.order_by(STEPS.c.step.desc()).limit(1)).first()
     turn = connection.execute(steps.where(STEPS.c.turn == old.turn).order_by(STEPS.c.step)).all()
     read = [message for row in turn for message in past_messages(row.messages_json)] if old.in_turn else []
-    unanswered = "\n".join(
-        f"[from {sender(message)}] {message.text}" for message in read if not of_people(message)
-    )
+    # Work that is still open is announced by itself; what came with it may have changed since.
+    left = [message for message in read if not of_people(message) and message.about != "assignment"]
+    unanswered = "\n".join(f"[from {sender(message)}] {message.text}" for message in left)
     noted = "\n".join(line.text for line in past_summary(old.summary_json))
     files = connection.execute(
         sa.select(REVISIONS.c.path)

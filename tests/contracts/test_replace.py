@@ -120,6 +120,39 @@ async def test_an_assignment_that_was_not_read_yet_comes_to_the_successor_once(w
     await ended(engine, task)
 
 
+async def test_an_assignment_that_was_read_comes_to_the_successor_once(world: World) -> None:
+    """As it is now: what came with it when it was given, such as files, may have changed since."""
+    reading, heard = asyncio.Event(), asyncio.Event()
+    seen: list[str] = []
+
+    async def script(request: ChatRequest) -> ChatAnswer:
+        view = View(request)
+        if view.name == "Ada":
+            if view.steps == 0:
+                return call(("write_file", {"path": "a.txt", "content": "new"}))
+            reading.set()
+            await asyncio.Event().wait()
+        if view.name == "Ada 2":
+            seen.append(view.all)
+            heard.set()
+            return call(("submit", {"assignment": 1, "summary": "done"}))
+        if view.name == "Boss" and not view.did("recruit"):
+            member = {"name": "Ada", "role": "w", "task": "Fill a.txt."}
+            return call(
+                ("write_file", {"path": "a.txt", "content": "old"}), ("recruit", {"members": [member]})
+            )
+        return boss_of("Ada")(view)
+
+    engine = await world.start(script, turn=QUIET)
+    task = await engine.handle(StartTask("make it", "me", "guild:1"))
+    await asyncio.wait_for(reading.wait(), 20)
+    await engine.handle(ReplaceAgent(await _id(world, "Ada"), "me"))
+    await asyncio.wait_for(heard.wait(), 20)
+    assert seen[0].count("Assignment #1") == 1 and "as it is now" not in seen[0]
+    assert "It wrote: a.txt" in seen[0]
+    await ended(engine, task)
+
+
 def _answers(view: View) -> ChatAnswer:
     if "How far?" not in view.all:
         return say("Idle.")
