@@ -11,6 +11,7 @@ from collections.abc import Collection
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
+from engine.domain.encodings import Decoded, decode
 from engine.domain.outcomes import Wrote
 from engine.domain.reading import is_document
 from engine.domain.speech import turn_so_far
@@ -64,12 +65,14 @@ class NamedFiles:
         there = [path for path in named if path in self._there and path not in known]
         for path in sorted(there, key=self._size):
             size = self._size(path)
-            content = await self._text(path) if 0 < size <= MOST_READ else ""
+            found = await self._decoded(path) if 0 < size <= MOST_READ else Decoded("")
+            content = found.text
+            odd = f"; it {found.note}" if found.note else ""
             if content and size <= room:
-                shown[path] = as_it_is(path, content).removesuffix("\n")
+                shown[path] = as_it_is(f"{path}{odd};" if odd else path, content).removesuffix("\n")
                 room -= size
             elif start := _first_lines(content):
-                shown[path] = f"{path} begins (of {size:,} bytes):\n{start}"
+                shown[path] = f"{path} begins (of {size:,} bytes{odd}):\n{start}"
         parts = [shown[path] for path in there if path in shown]
         if known:
             parts.append(f"Unchanged since you saw them: {', '.join(known)}")
@@ -93,17 +96,15 @@ class NamedFiles:
 
     async def _small(self, path: str) -> str:
         """Return the text of a file that can come whole, else what no message shows."""
-        return await self._text(path) if 0 < self._size(path) <= MAX_NAMED else "\0"
+        return (await self._decoded(path)).text if 0 < self._size(path) <= MAX_NAMED else "\0"
 
     def _size(self, path: str) -> int:
         return (self._there or {}).get(path, ("", 0))[1]
 
-    async def _text(self, path: str) -> str:
+    async def _decoded(self, path: str) -> Decoded:
+        """Return a file as text; an empty one for a binary file."""
         blob = (self._there or {})[path][0]
-        try:
-            return (await self._context.workspace.get(self._context.task.id, blob)).decode("utf-8")
-        except UnicodeDecodeError:
-            return ""
+        return decode(await self._context.workspace.get(self._context.task.id, blob)) or Decoded("")
 
 
 def _first_lines(content: str) -> str:

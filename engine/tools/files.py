@@ -11,6 +11,7 @@ from pydantic import Field
 from sqlalchemy import Connection
 
 from engine.domain.effects import ChangeFile, CheckRoom, slot_mark
+from engine.domain.encodings import Decoded, decode
 from engine.domain.outcomes import Slot, ToolResult, Wrote
 from engine.errors import Invalid, NotFound
 from engine.store.core import FILES, REVISIONS, AnyRow
@@ -167,18 +168,24 @@ def _committed(connection: Connection, task_id: int, path: str) -> FileNow | Non
 
 
 async def read_text(context: ToolContext, path: str) -> tuple[str, FileNow]:
-    """Return the text of a file as this step sees it. Raises ToolRefused when it is missing or binary."""
+    """Return the text of a file in UTF-8 as this step sees it. Raises ToolRefused when it is missing, binary,
+    or in another encoding."""
+    found, current = await read_decoded(context, path)
+    if found.encoding not in ("utf-8", "utf-8-sig"):
+        raise ToolRefused(f"{path} is not UTF-8 (it reads as {found.encoding}); use run to change it.")
+    return ("\ufeff" if found.encoding == "utf-8-sig" else "") + found.text, current
+
+
+async def read_decoded(context: ToolContext, path: str) -> tuple[Decoded, FileNow]:
+    """Return a file as text, whatever its encoding. Raises ToolRefused when it is missing or binary."""
     current = await current_file(context, path)
     if current is None or current.blob is None:
         raise ToolRefused(await no_such_file(context, path), "missing")
     content = await context.workspace.get(context.task.id, current.blob)
-    try:
-        text = content.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise ToolRefused(
-            f"{path} is a binary file of {len(content)} bytes; use run to work with it."
-        ) from error
-    return text, current
+    found = decode(content)
+    if found is None:
+        raise ToolRefused(f"{path} is a binary file of {len(content)} bytes; use run to work with it.")
+    return found, current
 
 
 async def no_such_file(context: ToolContext, path: str) -> str:

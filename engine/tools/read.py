@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 from pydantic import Field
 
+from engine.domain.encodings import Decoded
 from engine.domain.outcomes import Read, ToolResult
 from engine.tools.base import EVERYONE, Arguments, Tool, ToolContext, ToolRefused
-from engine.tools.files import checked_path, read_text
+from engine.tools.files import checked_path, read_decoded
 from engine.workspace.blame import split_lines
 from engine.workspace.rows import of_records
 
@@ -44,7 +45,8 @@ class _Part:
 async def read_file(context: ToolContext, arguments: ReadFileArguments) -> ToolResult:
     """Return numbered lines of a file with its revision. Raises ToolRefused."""
     path = checked_path(arguments.path)
-    text, current = await read_text(context, path)
+    found, current = await read_decoded(context, path)
+    text = found.text
     lines = split_lines(text) if text else []
     head = f"{path}, revision {current.shown}"
     if not lines:
@@ -61,7 +63,7 @@ async def read_file(context: ToolContext, arguments: ReadFileArguments) -> ToolR
         part = _part(lines, start, len(lines), MAX_SAMPLE, numbered=numbered)
     whole = part.first == 1 and part.last == part.total
     shown = (part.first, part.last, part.total)
-    told = f"{head}, {_shown(part, lines)}{_line_ends(text)}:\n{part.text}"
+    told = f"{head}, {_shown(part, lines)}{_oddities(found)}:\n{part.text}"
     return ToolResult(told, Read(path, current.revision, whole, shown if part.last >= part.first else None))
 
 
@@ -92,8 +94,11 @@ def _shown(part: _Part, lines: Sequence[str]) -> str:
     return f"lines {part.first}-{part.last} of {part.total}{more}"
 
 
-def _line_ends(text: str) -> str:
-    return "; its lines end with \\r\\n" if "\r\n" in text else ""
+def _oddities(found: Decoded) -> str:
+    """Return what the shown lines do not show of a file."""
+    ends = "its lines end with \\r\\n" if "\r\n" in found.text else ""
+    encoded = f"it {found.note}" if found.note else ""
+    return "".join(f"; {each}" for each in (encoded, ends) if each)
 
 
 READ = Tool(

@@ -12,6 +12,7 @@ from fnmatch import fnmatchcase
 
 from pydantic import Field
 
+from engine.domain.encodings import decode
 from engine.domain.outcomes import ToolResult
 from engine.tools import line_search
 from engine.tools.base import EVERYONE, Arguments, Tool, ToolContext, ToolRefused
@@ -47,7 +48,8 @@ async def search_files(context: ToolContext, arguments: SearchFilesArguments) ->
         found = await asyncio.to_thread(line_search.search, wanted, texts)
     else:
         found = await _by_pattern(wanted, texts)
-    notes = f" {binary} binary files were left out." if binary else ""
+    files_are = "file was" if binary == 1 else "files were"
+    notes = f" {binary} binary {files_are} left out." if binary else ""
     if not found.lines:
         return ToolResult(f"No line of {len(texts)} files matches.{notes}")
     return ToolResult("\n".join([_head(found, wanted.skip) + notes, *found.shown]))
@@ -78,10 +80,8 @@ def _texts(files: Mapping[str, bytes]) -> tuple[dict[str, str], int]:
     """Return the texts among the files, and how many are none."""
     texts: dict[str, str] = {}
     for path, data in files.items():
-        try:
-            texts[path] = data.decode("utf-8")
-        except UnicodeDecodeError:
-            continue
+        if (found := decode(data)) is not None:
+            texts[path] = found.text
     return texts, len(files) - len(texts)
 
 

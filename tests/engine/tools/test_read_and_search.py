@@ -7,11 +7,12 @@ import sqlalchemy as sa
 
 from engine.domain.outcomes import Read
 from engine.llm.scripted import call, say
-from engine.ports import ChatAnswer
+from engine.ports import ChatAnswer, RunResult
 from engine.store.core import STEPS
 from engine.store.transcript import past_calls
 from tests.engine.autonomy.conftest import Play, Stage
 from tests.fakes.cast import View
+from tests.fakes.parts import FakeSandbox
 
 Call = tuple[str, dict[str, object]]
 
@@ -181,3 +182,28 @@ async def test_a_file_of_that_name_in_another_folder_is_named(stage: Stage) -> N
     )
     assert heard[1] == "There is no file data.csv. There is in/Data.csv."
     assert heard[2] == "There is no file no. Use list_files to see what there is."
+
+
+async def test_tables_as_spreadsheets_write_them_are_read_and_found(stage: Stage) -> None:
+    """A byte order mark is said and not shown; another encoding is shown, and not changed by hand."""
+    made = {
+        "mark.csv": "Straße;1\n".encode("utf-8-sig"),
+        "old.csv": "Straße;2\n".encode("cp1252"),
+        "p.png": b"\x89PNG\r\n\x1a\n\0",
+    }
+    sandbox = FakeSandbox(lambda _: RunResult(0, "", changed=made))
+    _, heard = await played(
+        stage,
+        ("run", {"command": ["make"]}),
+        ("read_file", {"path": "mark.csv"}),
+        ("read_file", {"path": "old.csv"}),
+        ("search_files", {"pattern": "straße"}),
+        ("edit_file", {"path": "old.csv", "edits": [{"old": "Straße", "new": "Weg"}]}),
+        ("edit_file", {"path": "mark.csv", "edits": [{"old": "Straße", "new": "Weg"}]}),
+        sandbox=sandbox,
+    )
+    assert "; it begins with a byte order mark (utf-8-sig):\n1\tStraße;1" in heard[1]
+    assert "; it is not UTF-8 (shown as cp1252):\n1\tStraße;2" in heard[2]
+    assert "files: 2" in heard[3] and "1 binary file was left out" in heard[3]
+    assert "old.csv is not UTF-8 (it reads as cp1252); use run to change it." in heard[4]
+    assert "mark.csv changed" in heard[5]
