@@ -111,9 +111,16 @@ def _concerned(facts: StepFacts, *, listed: bool) -> str:
     return CORRECTS.format(lines=BELOW if listed else lines)
 
 
+def _still_true(inbox: Sequence[InboxMessage]) -> list[InboxMessage]:
+    """Return the messages without the notes on a submission that a later one among them replaces."""
+    newest = {message.about_id: message.id for message in inbox if message.about == "submission"}
+    return [m for m in inbox if m.about != "changed" or m.id > newest.get(m.about_id, 0)]
+
+
 def _messages(inbox: Sequence[InboxMessage]) -> str:
     return "\n\n".join(
-        f"[from {sender(message)}]\n{foreign_block(message.text)}{_waits(message)}" for message in inbox
+        f"[from {sender(message)}]\n{foreign_block(message.text)}{_waits(message)}"
+        for message in _still_true(inbox)
     )
 
 

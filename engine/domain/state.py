@@ -35,11 +35,23 @@ SenderKind = Literal["person", "agent", "work", "system", "outside"]
 tool of the world outside that the receiver called."""
 
 About = Literal[
-    "", "assignment", "submission", "wrap_up", "answer", "said", "outside", "correction", "told", "cap"
+    "",
+    "assignment",
+    "submission",
+    "wrap_up",
+    "answer",
+    "said",
+    "outside",
+    "correction",
+    "told",
+    "cap",
+    "changed",
+    "held",
 ]
 """What the receiver should do, where the engine has to know: do the work, review it, finish at once, act on
 a person's answer, judge by what a person said to somebody else, go on with what a call came to, follow
-instructions that a person changed, keep within a cap; "told": it comes from an agent that needs no answer."""
+instructions that a person changed, keep within a cap; "told": it comes from an agent that needs no answer;
+"changed": files of a submission are newer; "held": the end waits until people's words are acted on."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -146,7 +146,7 @@ def hold_end(connection: Connection, task_id: int, why: str, now: float) -> Held
         "See that it is acted on and answered, then call finish again."
     )
     key = f"t{task_id}.hold.{new_key()}"
-    add_system_message(connection, task_id, task.boss_id, text, key, now, priority=0)
+    add_system_message(connection, task_id, task.boss_id, text, key, now, priority=0, about=("held", None))
     boss = connection.execute(sa.select(AGENTS.c.name).where(AGENTS.c.id == task.boss_id)).scalar_one()
     detail = f"{boss} continues: {', '.join(dict.fromkeys(w.by for w in words.values()))} said something"
     seen = Intervened(

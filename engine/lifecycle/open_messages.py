@@ -200,6 +200,13 @@ def forward_stranded(connection: Connection, task_id: int, to: int) -> tuple[Ope
     return stranded
 
 
+def withdraw_holds(connection: Connection, boss_id: int) -> None:
+    """Withdraw what the boss has not read of ends that waited for people's words: it finishes again."""
+    unread = sa.and_(MESSAGES.c.to_agent == boss_id, MESSAGES.c.consumed_step.is_(None))
+    held = sa.and_(unread, MESSAGES.c.about == "held")
+    connection.execute(MESSAGES.update().where(held).values(consumed_step=TAKEN_BACK, text=""))
+
+
 def unread_by(connection: Connection, agent_id: int) -> set[int]:
     """Return the ids of an agent's unread messages."""
     unread = sa.and_(MESSAGES.c.to_agent == agent_id, MESSAGES.c.consumed_step.is_(None))

@@ -25,12 +25,14 @@ def wrap_up(connection: Connection, task: AnyRow, why: str, now: float) -> tuple
     results so far.
     """
     again = has_wrapped_up(connection, task.id)
-    boss = connection.execute(sa.select(AGENTS.c.refused).where(AGENTS.c.id == task.boss_id)).scalar()
+    boss = connection.execute(
+        sa.select(AGENTS.c.name, AGENTS.c.refused).where(AGENTS.c.id == task.boss_id)
+    ).one()
     judging = task.auditor_id is not None and task.report
     said = judging and (
         open_messages(connection, task.id) or messages_since(connection, task.id, task.auditor_id)
     )
-    if again or boss or (judging and not said):
+    if again or boss.refused or (judging and not said):
         end_short(connection, task, why, now)
         return ()
     connection.execute(
@@ -41,7 +43,7 @@ def wrap_up(connection: Connection, task: AnyRow, why: str, now: float) -> tuple
     if judging:
         events += drop_audit(connection, task, why, now)
     forward_stranded(connection, task.id, task.boss_id)
-    events.append(Intervened(task.id, task.root_group_id, task.boss_id, "", "wrapup", "nudged", why))
+    events.append(Intervened(task.id, task.root_group_id, task.boss_id, boss.name, "wrapup", "nudged", why))
     append_events(connection, [(f"{run_key(task)}.wrapup.{n}", body) for n, body in enumerate(events)], now)
     text = (
         f"Wrap up: {why}. Everyone else has stopped and open assignments are cancelled. "

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from engine.domain.checks import named
-from engine.domain.state import AssignmentFacts
+from engine.domain.state import About, AssignmentFacts
 from engine.events import AcceptedWorkChanged
 from engine.steps.unit_of_work import UnitOfWork
 from engine.store.assignments import load_assignment
@@ -98,7 +98,8 @@ def notify_changed_submissions(unit: UnitOfWork) -> None:
                 f"{unit.agent.name} changed {named(paths)} after it submitted #{work.id} ({work.title}). "
                 "What came with the submission is older; look at the file before you review it."
             )
-            unit.add_message(reader, text, wakes=False, kind="system", name="system")
+            about: tuple[About, int] = ("changed", work.id)
+            unit.add_message(reader, text, wakes=False, kind="system", name="system", about=about)
 
 
 def notify_reopened(unit: UnitOfWork) -> None:

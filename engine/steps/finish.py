@@ -15,7 +15,7 @@ from engine.errors import Stale
 from engine.events import AcceptedWorkChanged, AgentJoined, AuditBegun, Audited, EndBasis
 from engine.lifecycle.agents import NewAgent, add_agent, dismiss
 from engine.lifecycle.ending import Ending, Held, current_report, end_task, hold_end
-from engine.lifecycle.open_messages import forward_stranded, open_messages, said_in
+from engine.lifecycle.open_messages import forward_stranded, open_messages, said_in, withdraw_holds
 from engine.lifecycle.run_evidence import account, runs_of
 from engine.steps.apply import open_gate
 from engine.steps.unit_of_work import UnitOfWork
@@ -29,6 +29,7 @@ def apply_finish(effect: Finish, unit: UnitOfWork) -> None:
     """
     if open_messages(unit.connection, unit.task_id, acting=unit.agent.id):
         raise Stale("people said something meanwhile")
+    withdraw_holds(unit.connection, unit.agent.id)
     task = TASKS.c.id == unit.task_id
     vectors = [b64encode(vector).decode() for vector in effect.vectors] or [""] * len(effect.lessons)
     lessons = dumps(list(zip(effect.lessons, vectors, strict=True)))

@@ -212,6 +212,22 @@ def test_the_first_input_says_where_things_stand() -> None:
         assert part in turn.input
 
 
+def test_a_newer_submission_replaces_the_notes_on_the_one_before() -> None:
+    """What changed after the older one comes with the newer one; notes on other work stay."""
+
+    def note(number: int, work: int) -> InboxMessage:
+        return InboxMessage(
+            number, "system", "system", f"changed after #{work}", None, 5, False, "changed", work
+        )
+
+    handed_in = InboxMessage(3, "work", "Ada", "Submission of #1", None, 5, True, "submission", 1)
+    shown = compose(replace(FACTS, inbox=(note(1, 1), note(2, 2), handed_in)), (), 1_000, quote).input
+    assert "changed after #1" not in shown and "changed after #2" in shown and "Submission of #1" in shown
+    assert (
+        "changed after #1" in compose(replace(FACTS, inbox=(handed_in, note(4, 1))), (), 1_000, quote).input
+    )
+
+
 def test_of_very_much_given_work_the_first_is_named_and_the_rest_mentioned() -> None:
     """A head of a hundred is not handed a hundred lines each time it wakes."""
     given = [AssignmentFacts(n, f"part {n}", 2, 9, "Ada", "Bob", "open", "", (), 1, "") for n in range(100)]
