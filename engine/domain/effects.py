@@ -89,8 +89,9 @@ class ChangeAssignment:
     """Submit, accept, reject or cancel an assignment; `expected`: the states it must be in at the commit.
 
     With a submission, as the engine saw it: `changed` since the assignment was given, and the `diff` since it
-    was rejected (`again`) or given; `unrun`: it has no check, and its author ran nothing since. For people:
-    its own words (`said`), and how its check `command` was `checked` (`engine.events.AssignmentChanged`).
+    was rejected (`again`) or given; `unrun`: it has no check, and its author ran nothing since. With a
+    rejection: files that are `newer` than what its member saw. For people: its own words (`said`), and how
+    its check `command` was `checked` (`engine.events.AssignmentChanged`).
     """
 
     assignment_id: int
@@ -106,6 +107,7 @@ class ChangeAssignment:
     passed: int = 0
     again: bool = False
     unrun: bool = False
+    newer: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +119,8 @@ class WaitFor:
 
 @dataclass(frozen=True, slots=True)
 class AmendAssignment:
-    """Replace the text of an open assignment that the caller gave; its member is told why and what."""
+    """Replace the text of an open assignment that the caller gave; its member is told why and what, with the
+    files that are `newer` than what it saw."""
 
     assignment_id: int
     title: str
@@ -125,6 +128,7 @@ class AmendAssignment:
     acceptance: str
     command: tuple[str, ...]
     why: str
+    newer: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -229,7 +229,7 @@ def apply_amend_assignment(effect: AmendAssignment, unit: UnitOfWork) -> None:
         raise Stale(f"assignment {effect.assignment_id} changed meanwhile")
     text = (
         f"Your assignment #{work.id} was changed: {effect.why}\nIt is now: {_whole_text(effect)}\n"
-        "Go by this text; change what you have already made where it differs."
+        f"{effect.newer}Go by this text; change what you have already made where it differs."
     )
     unit.add_message(work.assignee_id, text, kind="work", about=("assignment", work.id))
     unit.event(
@@ -323,7 +323,8 @@ def _assignment_message(
         unrun = "\nNo check was given, and its member ran nothing." if effect.unrun else ""
         return giver, f"Submission of {name}: {effect.note}{unrun}{files}{changed}{since}\nReview it.", True
     if effect.state == "rejected":
-        return assignee, f"Your {name} was rejected: {effect.note}\nRepair it and submit again.", True
+        then = f"{effect.newer}Repair it and submit again."
+        return assignee, f"Your {name} was rejected: {effect.note}\n{then}", True
     return assignee, f"Your {name} was {effect.state}. {effect.note}", effect.state == "cancelled"
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from pydantic import Field
 
 from engine.domain.effects import AmendAssignment
+from engine.domain.naming import address_key
 from engine.domain.outcomes import ToolResult
 from engine.tools.base import WORKERS, Arguments, Tool, ToolContext, ToolRefused
 from engine.tools.command_line import Command
+from engine.tools.enclosed import NamedFiles
 from engine.tools.review import find_assignment
 
 
@@ -35,7 +37,11 @@ async def amend(context: ToolContext, arguments: AmendArguments) -> ToolResult:
     command = work.command if arguments.command is None else tuple(arguments.command)
     acceptance = work.acceptance if arguments.acceptance is None else arguments.acceptance
     title = arguments.title.strip() or work.title
-    context.stage(AmendAssignment(work.id, title, arguments.details, acceptance, command, arguments.why))
+    said = "\n".join([title, arguments.details, acceptance, arguments.why])
+    newer = await NamedFiles(context).newer(said, address_key(work.assignee))
+    context.stage(
+        AmendAssignment(work.id, title, arguments.details, acceptance, command, arguments.why, newer)
+    )
     return ToolResult(f"Assignment #{work.id} is changed; {work.assignee} is told.")
 
 

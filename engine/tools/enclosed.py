@@ -17,7 +17,7 @@ from engine.domain.reading import is_document
 from engine.domain.speech import turn_so_far
 from engine.domain.state import AssignmentFacts, PastStep
 from engine.domain.wanted import names_of_files
-from engine.store.core import AGENTS, STEPS
+from engine.store.core import AGENTS, MESSAGES, STEPS
 from engine.store.transcript import past_answers
 from engine.tools.base import ToolContext
 from engine.tools.changes import given_at
@@ -38,6 +38,9 @@ MAX_SUBMITTED = 6_000
 """Characters of what was made since the assignment, in the message of a first submission."""
 
 MAX_LISTED = 30
+
+MOST_GIVEN = 50
+"""Newest messages with work that are looked through for what came with them."""
 
 
 class NamedFiles:
@@ -82,6 +85,27 @@ class NamedFiles:
         more = f" and {len(names) - MAX_LISTED} more" if len(names) > MAX_LISTED else ""
         return "\n".join([*parts, f"Files there are: {', '.join(names[:MAX_LISTED])}{more}"])
 
+    async def newer(self, text: str, reader: str) -> str:
+        """Return, as they are now, the small files that a text names and that came to an agent with its work
+        as they were before, unless it has seen them since; "" for none."""
+        task, read = self._context.task.id, self._context.db.read
+        given = await read(lambda c: _work_of(c, task, reader))
+        named = dict.fromkeys(names_of_files(text))
+        old = [path for path in named if any(f"{path} as it is now:\n" in each for each in given)]
+        if not old:
+            return ""
+        if self._there is None:
+            self._there = await files_now(self._context)
+        known = await self._known(reader, [path for path in old if path in self._there])
+        shown, room = list[str](), MAX_NAMED
+        for path in old:
+            content = "" if path in known else await self._small(path)
+            now = as_it_is(path, content)
+            if content.strip("\0") and self._size(path) <= room and not any(now in each for each in given):
+                shown.append(now)
+                room -= self._size(path)
+        return "".join(shown)
+
     async def _known(self, reader: str, paths: list[str]) -> list[str]:
         """Return those of the paths that the reader's steps show whole, as they are now."""
         task = self._context.task.id
@@ -124,6 +148,18 @@ def _past_of(connection: Connection, task_id: int, name: str) -> tuple[PastStep,
         .order_by(STEPS.c.step)
     )
     return past_answers(connection.execute(query).all())
+
+
+def _work_of(connection: Connection, task_id: int, name: str) -> list[str]:
+    """Return the texts of the messages that gave work to an agent, read or not."""
+    query = (
+        sa.select(MESSAGES.c.text)
+        .join(AGENTS, AGENTS.c.id == MESSAGES.c.to_agent)
+        .where(AGENTS.c.task_id == task_id, AGENTS.c.name_key == name, MESSAGES.c.from_kind == "work")
+        .order_by(MESSAGES.c.id.desc())
+        .limit(MOST_GIVEN)
+    )
+    return list(connection.execute(query).scalars())
 
 
 def _documents_of_turn(context: ToolContext) -> list[str]:

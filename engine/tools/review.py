@@ -14,6 +14,7 @@ from engine.domain.checks import RUNNABLE, deciding, hidden_by_python, named, sh
 from engine.domain.completeness import PROSE
 from engine.domain.effects import ChangeAssignment, ShowRun, Verdict
 from engine.domain.evidence import Evidence, concerned, evidence_of
+from engine.domain.naming import address_key
 from engine.domain.outcomes import Judged, Reviewed, Submitted, ToolResult
 from engine.domain.state import AssignmentFacts
 from engine.errors import Invalid
@@ -23,7 +24,7 @@ from engine.store.assignments import load_assignment, load_work
 from engine.tools.base import LED, WORKERS, Arguments, Tool, ToolContext, ToolRefused
 from engine.tools.changes import history_of, paths_ever, since_assignment
 from engine.tools.diff import since_review
-from engine.tools.enclosed import made_since
+from engine.tools.enclosed import NamedFiles, made_since
 from engine.tools.files import current_files
 from engine.tools.reading import check_read
 from engine.tools.run import LONGEST_S, describe, execute
@@ -199,7 +200,11 @@ async def review(context: ToolContext, arguments: ReviewArguments) -> ToolResult
     if arguments.verdict == "reject" and not arguments.feedback.strip():
         raise ToolRefused("Say in feedback exactly what is wrong.")
     state: Literal["accepted", "rejected"] = "accepted" if arguments.verdict == "accept" else "rejected"
-    context.stage(ChangeAssignment(work.id, ("submitted",), state, arguments.feedback))
+    newer = ""
+    if state == "rejected":
+        said = f"{work.title}\n{work.details}\n{arguments.feedback}"
+        newer = await NamedFiles(context).newer(said, address_key(work.assignee))
+    context.stage(ChangeAssignment(work.id, ("submitted",), state, arguments.feedback, newer=newer))
     context.ends_turn = context.ends_turn or arguments.wait
     return ToolResult(f"Assignment #{work.id} {state}.", Reviewed(work.id, state == "accepted"))
 

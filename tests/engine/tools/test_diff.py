@@ -363,3 +363,39 @@ async def test_a_head_that_submits_again_brings_what_its_members_changed(stage: 
     await (await stage({"Boss": boss, "Ada": ada, "Bob": bob})).end()
     assert "changed no file" not in heard[1]
     assert "Changed since its last submission:\n  bob.txt changed by Bob" in heard[1] and "+2" in heard[1]
+
+
+async def test_who_is_told_to_go_by_a_changed_file_is_shown_it(stage: Stage) -> None:
+    """With a changed assignment and with a rejection; once, and nothing that did not change."""
+    heard: list[str] = []
+
+    def boss(view: View) -> ChatAnswer:
+        if not view.did("recruit"):
+            member = {"name": "Ada", "role": "w", "task": "Make a.txt by rules.md and more.md."}
+            return call(
+                write("rules.md", "one\n"), write("more.md", "same\n"), ("recruit", {"members": [member]})
+            )
+        if not view.did("amend"):
+            edits = {"path": "rules.md", "old": "one", "new": "two"}
+            text = {"assignment": 1, "details": "By rules.md and more.md.", "why": "Ann asks"}
+            return call(("edit_file", edits), ("amend", text))
+        if view.submitted and not view.did("review"):
+            no = {"assignment": 1, "verdict": "reject", "feedback": "See rules.md and more.md."}
+            return call(("edit_file", {"path": "rules.md", "old": "two", "new": "three"}), ("review", no))
+        return say("Waiting.")
+
+    def ada(view: View) -> ChatAnswer:
+        heard.append(view.last)
+        if "was changed" in view.last:
+            done = {"assignment": 1, "summary": "s", "files": ["a.txt"]}
+            return call(write("a.txt", "two\n"), ("submit", done))
+        return say("Later.")
+
+    play = await stage({"Boss": boss, "Ada": ada})
+    while "was rejected" not in "".join(heard):
+        await play.more()
+    told = "".join(heard)
+    assert "rules.md as it is now:\n  one" in told
+    assert "rules.md as it is now:\n  two\n  Go by this text" in told
+    assert "rules.md as it is now:\n  three\n  Repair it" in told
+    assert told.count("more.md as it is now") == 1
