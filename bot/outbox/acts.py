@@ -34,6 +34,9 @@ MOST = 40
 TOLD_AT_ONCE: frozenset[ActKind] = frozenset({"recruited", "gave"})
 """What comes before others' words, so that it does not wait for the agent's next ones: who has to do what."""
 
+OF_WHOM: frozenset[ActKind] = frozenset({"gave", "accepted", "reopened"})
+"""Acts of which two with one subject are two, where the detail says whose work it is."""
+
 SHOWN = 5
 LINE = 400
 SUBJECT = 60
@@ -61,9 +64,9 @@ def load_acts(data: Sequence[Mapping[str, str]]) -> tuple[Act, ...]:
 
 def small_print(acts: Sequence[Act]) -> str:
     """Return one line for all of an agent's acts, "" for none: each subject once, its latest act counts."""
-    latest: dict[tuple[str, str], Act] = {}
+    latest: dict[tuple[str, str, str], Act] = {}
     for act in acts:
-        key = (_family(act.kind), act.subject)
+        key = (_family(act.kind), act.subject, act.detail if act.kind in OF_WHOM else "")
         latest.pop(key, None)
         latest[key] = act
     parts = [_part(kind, [act for act in latest.values() if act.kind == kind]) for kind in wording.ACTS]
