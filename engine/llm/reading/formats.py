@@ -11,7 +11,7 @@ import ast
 import html
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -468,10 +468,10 @@ LEFTOVER = re.compile(
 """Marks that stand for nothing once the calls are read."""
 
 
-def tags_of(offered: Mapping[str, object]) -> re.Pattern[str]:
-    """Return the pattern of calls whose tags are the tools' names, each on a line of its own."""
-    names = "|".join(re.escape(name) for name in offered)
-    return re.compile(
-        rf"^[ \t]*<(?:(?P<name>{names})(?P<body>>.*?)</(?P=name)>|(?P<alone>{names})(?P<given>(?:\s+[\w.-]+=\"[^\"<>]*\")+\s*/)>)",
-        re.S | re.M,
+def tags_of(tool: str) -> tuple[tuple[str, re.Pattern[str]], ...]:
+    """Return the ends and patterns of calls whose tag is the tool's name: with content, and without."""
+    name = re.escape(tool)
+    return (
+        (f"</{tool}>", re.compile(rf"^[ \t]*<{name}(>.*?)</{name}>", re.S | re.M)),
+        ("/>", re.compile(rf"^[ \t]*<{name}((?:\s+[\w.-]+=\"[^\"<>]*\")+\s*/)>", re.M)),
     )

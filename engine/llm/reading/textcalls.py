@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from engine.llm.reading.closed import up_to_last
@@ -200,21 +201,26 @@ def _as_json(arguments: Any) -> str:
 
 
 def _tags(found: Found, offered: Mapping[str, object]) -> None:
-    """Find calls whose tags are the tools' names."""
-    if not offered or "</" not in found.rest + "</" * ("/>" in found.rest):
-        return
+    """Find calls whose tags are the tools' names, each alone on its lines, in the order of the text."""
+    text, made, at = found.rest, list[str](), 0
+    for begin, end, calls in sorted(_tags_in(found, offered), key=lambda one: one[:2]):
+        if begin >= at:
+            made.append(text[at:begin])
+            found.calls = [*found.calls, *calls][:MAX_CALLS]
+            at = end
+    found.rest = "".join([*made, text[at:]])
 
-    def take(match: re.Match[str]) -> str:
-        name = match["name"] or match["alone"]
-        body = match["body"] or match["given"]
-        line = match.string.find("\n", match.end())
-        if match.string[match.end() : line if line >= 0 else None].strip():
-            return match.group(0)
-        made = _known(lambda inside: as_tag(inside, name), found.unveiled(body), offered)
-        found.calls = [*found.calls, *made][:MAX_CALLS]
-        return "" if made else match.group(0)
 
-    found.rest = tags_of(offered).sub(take, found.rest)
+def _tags_in(found: Found, offered: Mapping[str, object]) -> Iterator[tuple[int, int, list[TextCall]]]:
+    """Yield (begin, end, calls) of each whole tag of a tool."""
+    text = found.rest
+    for name in (one for one in offered if f"<{one}" in text):
+        for end, pattern in tags_of(name):
+            for match in pattern.finditer(text, 0, text.rfind(end) + len(end)):
+                line = text.find("\n", match.end())
+                made = _known(partial(as_tag, name=name), found.unveiled(match.group(1)), offered)
+                if made and not text[match.end() : line if line >= 0 else None].strip():
+                    yield match.start(), match.end(), made
 
 
 def _actions(found: Found, offered: Mapping[str, object]) -> None:

@@ -221,6 +221,13 @@ def test_a_text_that_repeats_itself_is_read_soon(again: str) -> None:
         assert time.perf_counter() - began < 3.0
 
 
+def test_tags_of_tools_keep_their_order() -> None:
+    """Whatever the order in which the tools are offered."""
+    offered: dict[str, Any] = {"finish": {}, "run": {}}
+    text = '<run>\n<path>a</path>\n</run>\n<finish report="b" />\n<run path="c" />'
+    assert [call.name for call in calls_in_text(text, offered).calls] == ["run", "finish", "run"]
+
+
 def test_values_of_tags_are_what_they_say() -> None:
     """Numbers and flags are parsed, marks of HTML are resolved in attributes."""
     offered: dict[str, Any] = {"run": {}}
