@@ -95,6 +95,7 @@ CORRECTS = (
     "[open work that you gave]\n{lines}If what a person just said changes one of these, change it with "
     "amend now, so that its member works by it."
 )
+SUBMITTED = " Reject what is submitted, and say what changed."
 BELOW = "It stands below. "
 
 
@@ -102,13 +103,17 @@ def _concerned(facts: StepFacts, *, listed: bool) -> str:
     """Return the open work an agent gave, when a person's words may change it; "" otherwise. `listed`: it is
     told with where things stand."""
     corrected = any(m.from_kind == "person" or m.about == "correction" for m in facts.inbox)
-    given = [w for w in facts.work if w.giver_id == facts.agent.id and w.state == "open"]
+    given = [w for w in facts.work if w.giver_id == facts.agent.id]
     if not corrected or not given:
         return ""
-    lines = "".join(
-        foreign_block(f"#{w.id} of {w.assignee}: {clean_line(w.title)}") + "\n" for w in given[:MAX_SHOWN]
-    )
-    return CORRECTS.format(lines=BELOW if listed else lines)
+    lines = "".join(foreign_block(_given_line(w)) + "\n" for w in given[:MAX_SHOWN])
+    handed_in = any(work.state == "submitted" for work in given)
+    return CORRECTS.format(lines=BELOW if listed else lines) + (SUBMITTED if handed_in else "")
+
+
+def _given_line(work: AssignmentFacts) -> str:
+    handed_in = " (submitted)" if work.state == "submitted" else ""
+    return f"#{work.id} of {work.assignee}{handed_in}: {clean_line(work.title)}"
 
 
 def _still_true(inbox: Sequence[InboxMessage]) -> list[InboxMessage]:

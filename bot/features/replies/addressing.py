@@ -7,7 +7,11 @@ from collections.abc import Sequence
 
 import discord
 
+from bot.discord.formatting import unmarked
 from engine.queries import AgentView
+
+_LEADING = re.compile(r"^(?:<@!?\d+>\s*)+")
+"""Whom a post notifies, before its words."""
 
 SMALL = "-# "
 """What a line begins with that says what an agent did beside its words."""
@@ -28,12 +32,14 @@ def named(text: str, agents: Sequence[AgentView]) -> tuple[AgentView, str] | Non
 
 
 def replied_words(message: discord.Message) -> str:
-    """Return the words of the post that a message is a reply to, "" where there are none to be read."""
+    """Return the words of the post that a message is a reply to, without whom it notifies and without marks;
+    "" where there are none to be read."""
     post = message.reference.resolved if message.reference else None
     if not isinstance(post, discord.Message):
         return ""
-    lines = (line.strip() for line in post.content.split("\n") if not line.startswith(SMALL))
-    return " ".join(line for line in lines if line)
+    content = _LEADING.sub("", post.content)
+    lines = (line.strip() for line in content.split("\n") if not line.startswith(SMALL))
+    return unmarked(" ".join(line for line in lines if line))
 
 
 def without_mention(text: str, bot_id: int) -> str:

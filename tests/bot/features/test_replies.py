@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import MagicMock
 
 import discord
 import pytest
@@ -14,6 +15,7 @@ from simcord.backend.serializers import message_payload
 from sqlalchemy import select
 
 from bot.features.gates.buttons import gate_view
+from bot.features.replies.addressing import replied_words
 from bot.features.replies.cog import has_outcome
 from bot.features.replies.proxies import PLURALKIT
 from bot.outbox.ledger import Delivery, MessageLocation
@@ -730,3 +732,11 @@ async def test_files_stay_named_when_the_words_beside_them_change(stage: Stage) 
     described = await stage.boss.send(task.room, "See", attachments=[("b.txt", b"ash")])
     await stage.boss.edit(described, "Look")
     assert stage.engine.commands[-1].files == ("attachments/b.txt",)
+
+
+def test_an_agent_reads_the_words_of_a_post_without_its_pings_and_marks() -> None:
+    """What a person replied to, as they saw it."""
+    post, message = MagicMock(spec=discord.Message), MagicMock(spec=discord.Message)
+    post.content = "<@123456789012345678> 🏁 **Done.**\nAll of it.\n-# wrote `a.py`"
+    message.reference.resolved = post
+    assert replied_words(message) == "🏁 Done. All of it."

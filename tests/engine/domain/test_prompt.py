@@ -228,6 +228,17 @@ def test_a_newer_submission_replaces_the_notes_on_the_one_before() -> None:
     )
 
 
+def test_a_persons_words_name_handed_in_work_that_they_may_change() -> None:
+    """What is submitted cannot be amended: it is rejected with what changed."""
+    wish = InboxMessage(1, "person", "Ann", "By quarter, please.", None, 0)
+    given = replace(FACTS.work[0], giver_id=AGENT.id, assignee="Bob", state="submitted")
+    facts = replace(FACTS, agent=replace(AGENT, in_turn=True), inbox=(wish,), work=(given,))
+    shown = compose(facts, (), 1_000, quote).input
+    assert "of Bob (submitted): the arch" in shown and "Reject what is submitted" in shown
+    opened = compose(replace(facts, work=(replace(given, state="open"),)), (), 1_000, quote).input
+    assert "of Bob: the arch" in opened and "submitted" not in opened
+
+
 def test_of_very_much_given_work_the_first_is_named_and_the_rest_mentioned() -> None:
     """A head of a hundred is not handed a hundred lines each time it wakes."""
     given = [AssignmentFacts(n, f"part {n}", 2, 9, "Ada", "Bob", "open", "", (), 1, "") for n in range(100)]
