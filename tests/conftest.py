@@ -56,6 +56,13 @@ if sys.version_info < (3, 13):
         setattr(module, "connect", _connect_reported)  # noqa: B010 - what it returns is a connection still
 
 
+@sa.event.listens_for(sa.Pool, "connect")
+def _reverse_unordered(connection: Any, _record: object) -> None:
+    """Let SQLite give rows in reverse where no order is asked for: PostgreSQL gives them in any."""
+    if isinstance(connection, sqlite3.Connection):
+        connection.execute("PRAGMA reverse_unordered_selects=ON")
+
+
 STATEMENTS = 4_000
 """More than the tests have, so that each is compiled once."""
 

@@ -162,9 +162,8 @@ async def test_a_first_assignment_comes_with_the_recruiting(world: World) -> Non
     assert [request.argv for request in sandbox.requests] == [("true",)]
     assert [line.split(":")[0] for line in heard] == ["Boss", "Boss", "Ada", "Boss"]
     assert "Assignment #1: Write a.md\n" in heard[2]
-    results = [
-        c for row in await world.rows(sa.select(STEPS.c.calls_json)) for c in json.loads(row.calls_json)
-    ]
+    taken = sa.select(STEPS.c.calls_json).order_by(STEPS.c.step)
+    results = [c for row in await world.rows(taken) for c in json.loads(row.calls_json)]
     texts = [result for _, name, _, result, *_ in results if name == "recruit"]
     assert "Bob has neither instructions nor a task" in texts[0]
     assert texts[1] == "Joined your group: Ada. Assignments: #1 for Ada."

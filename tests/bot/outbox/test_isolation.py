@@ -428,9 +428,8 @@ async def test_a_deleted_place_is_forgotten_by_its_task_alone() -> None:
         == {0}
         != {row["channel_id"] for row in mine["bot_group"]}
     )
-    assert await database.read(lambda c: c.execute(sa.select(made_places.c.place_id)).scalars().all()) == [
-        of(other, 96) for other in OTHERS
-    ]
+    left = sa.select(made_places.c.place_id).order_by(made_places.c.place_id)
+    assert await database.read(lambda c: c.execute(left).scalars().all()) == [of(o, 96) for o in OTHERS]
     await database.close()
 
 

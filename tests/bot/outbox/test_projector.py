@@ -65,7 +65,8 @@ async def test_read_model_and_cursor() -> None:
     assert (task["guild_id"], task["owner_id"], task["state"]) == (9, 7, "running")
     group = await database.read(lambda c: c.execute(select(groups)).mappings().one())
     assert (group["kind"], group["head_id"]) == ("channel", 3)
-    names = await database.read(lambda c: c.execute(select(agents.c.persona, agents.c.leads)).all())
+    query = select(agents.c.persona, agents.c.leads).order_by(agents.c.agent_id)
+    names = await database.read(lambda c: c.execute(query).all())
     assert [tuple(row) for row in names] == [("Ada · boss", True), ("Bo · writer", False)]
     assert await database.read(lambda c: c.execute(select(cursors.c.seq)).scalar()) == 5
     await database.close()
