@@ -18,8 +18,10 @@ from secrets import token_hex
 
 from engine.domain.packages import MAX_PINS, Pin
 from engine.errors import Invalid
+from engine.packages.compiled import compile_modules
 from engine.packages.fetch import fetch_wheels
 from engine.packages.wheels import digest_of, members, pin_of, unpack
+from engine.sandbox.environment import PACKAGES
 from engine.workspace.loose import sync_file_system
 
 UNPACKED = 4
@@ -130,6 +132,7 @@ class PipPackages:
             room = self._most * UNPACKED
             for pin in pins:
                 room -= unpack(self._wheel(pin), pin.shown, fresh, room)
+            compile_modules(self._python, fresh, PACKAGES)
             _open_to_all(fresh)
             sync_file_system(
                 fresh

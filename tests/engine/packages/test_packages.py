@@ -100,6 +100,17 @@ async def test_a_set_is_on_the_disk_before_it_is_used(
     assert there == [[]]
 
 
+async def test_packages_are_compiled_once_and_show_no_path_of_this_machine(
+    tmp_path: Path, index: Index
+) -> None:
+    """No run compiles them; a traceback names a file where programs find it."""
+    store = packages(tmp_path, index)
+    site = await store.site(await store.fetch(["leaf"], ()))
+    made = list(site.rglob("*.pyc"))
+    assert made and all(path.stat().st_mode & 0o044 for path in made)
+    assert str(tmp_path).encode() not in b"".join(path.read_bytes() for path in made)
+
+
 async def test_pins_stay_and_are_fetched_again_by_their_hash(tmp_path: Path, index: Index) -> None:
     """What is needed comes too; a later request keeps to the versions there are; a lost cache is filled again
     by the same files, and by no other ones."""
