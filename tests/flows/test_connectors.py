@@ -106,7 +106,8 @@ async def test_a_commit_is_made_once_somebody_who_may_has_allowed_it(
         assert any(REPORT in each for each in sourced)
         listed = await command(product, "tools")
         assert "**git**" in listed.text and "git\\_commit: asks a person first" in listed.text
-        (row,) = await product.engine.database.read(lambda c: c.execute(sa.select(OUTSIDE_CALLS)).all()[1:])
+        made = sa.select(OUTSIDE_CALLS).order_by(OUTSIDE_CALLS.c.id)
+        (row,) = await product.engine.database.read(lambda c: c.execute(made).all()[1:])
         assert (row.state, row.tool, row.standing) == ("done", "git_commit", False)
     assert _left_of(str(repository)) == []
 
