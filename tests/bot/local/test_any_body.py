@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from simcord.backend.errors import BackendError
 from simcord.http.router import RequestContext
@@ -78,28 +78,32 @@ ROUTES = [
 ]
 
 
+@pytest.mark.parametrize("examples", [40, pytest.param(1_000, marks=pytest.mark.soak)])
 @pytest.mark.parametrize(("method", "template", "fields"), ROUTES)
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(data=st.data())
 def test_any_json_is_taken_or_refused(
     place: tuple[World, dict[str, str], WorldFile],
     method: str,
     template: str,
     fields: str,
-    data: st.DataObject,
+    examples: int,
 ) -> None:
     """Random JSON is done or refused with one of Discord's codes, and what is done can be saved."""
     world, names, file = place
     known = st.dictionaries(st.sampled_from(fields.split()), JSON, max_size=3)
-    body = data.draw(known | st.lists(known, max_size=2) | JSON)
     path = template.format(**names)
     match = RouteTable().find(method, path)
     assert match is not None and match.template == template
-    ctx = RequestContext(world, match.args, json=body, method=method, path=path)
-    try:
-        with refusals_in_words(method, path):
-            check_request(world, template, ctx)
-            match.handler(ctx)
-    except BackendError as error:
-        assert 400 <= error.status <= 501
-    file.save()
+
+    @settings(max_examples=examples, deadline=None)
+    @given(body=known | st.lists(known, max_size=2) | JSON)
+    def each(body: object) -> None:
+        ctx = RequestContext(world, match.args, json=body, method=method, path=path)
+        try:
+            with refusals_in_words(method, path):
+                check_request(world, template, ctx)
+                match.handler(ctx)
+        except BackendError as error:
+            assert 400 <= error.status <= 501
+        file.save()
+
+    each()
