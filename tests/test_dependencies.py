@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from engine.extras import MODULES
+from engine.extras import MODULES, Extra
+from tests.fakes.forked_cli import Case, run_all
 from tests.test_boundaries import ROOT, imported, modules
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -128,25 +129,35 @@ def test_the_product_is_imported_without_any_extra(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize(
-    ("extra", "purpose", "settings"),
-    [
-        ("local", "Running without DISCORD_TOKEN", {"OPENAI_API_KEY": "k"}),
-        ("local", "The embedded model", {"DISCORD_TOKEN": "t"}),
-        (
-            "postgres",
-            "DATABASE_URL on PostgreSQL",
-            {"DISCORD_TOKEN": "t", "DATABASE_URL": "postgresql://a@b/c"},
-        ),
-    ],
+MISSING: tuple[tuple[Extra, str, Mapping[str, str]], ...] = (
+    ("local", "Running without DISCORD_TOKEN", {"OPENAI_API_KEY": "k"}),
+    ("local", "The embedded model", {"DISCORD_TOKEN": "t"}),
+    ("postgres", "DATABASE_URL on PostgreSQL", {"DISCORD_TOKEN": "t", "DATABASE_URL": "postgresql://a@b/c"}),
 )
+
+
+@pytest.fixture(scope="module")
+def starts(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, tuple[int, str]]:
+    """The exit code of `megaagent run` where an extra is missing, and what it said, by what needs it."""
+    cases = [
+        Case(
+            ("run",),
+            str(tmp_path_factory.mktemp("missing")),
+            {"PATH": "/usr/bin:/bin", "RUN_PACKAGES": "", **settings},
+            MODULES[extra],
+        )
+        for extra, _, settings in MISSING
+    ]
+    return dict(zip([purpose for _, purpose, _ in MISSING], run_all(cases), strict=True))
+
+
+@pytest.mark.parametrize(("extra", "purpose"), [(extra, purpose) for extra, purpose, _ in MISSING])
 def test_a_missing_extra_is_named_in_one_sentence(
-    extra: str, purpose: str, settings: dict[str, str], tmp_path: Path
+    extra: str, purpose: str, starts: Mapping[str, tuple[int, str]]
 ) -> None:
     """`megaagent run` says what needs it and how to install it, and ends with status 1."""
-    code = "import sys; sys.argv = ['megaagent', 'run']; import bot.app.cli; sys.exit(bot.app.cli.main())"
-    done = python(code, tmp_path, MODULES[extra], RUN_PACKAGES="", **settings)  # type: ignore[index]
-    assert done.returncode == 1
-    assert "Traceback" not in done.stderr
-    assert f"{purpose} needs the extra [{extra}]" in done.stderr.splitlines()[-1]
-    assert f"pip install 'megaagent[{extra}]'" in done.stderr
+    code, said = starts[purpose]
+    assert code == 1
+    assert "Traceback" not in said
+    assert f"{purpose} needs the extra [{extra}]" in said.splitlines()[-1]
+    assert f"pip install 'megaagent[{extra}]'" in said
