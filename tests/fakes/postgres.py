@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import psycopg
 
@@ -48,17 +49,11 @@ _SHAPE = """
 """
 _SIZE = "SELECT sum(pg_relation_size(oid)) FROM pg_class WHERE relnamespace = 'public'::regnamespace"
 _TABLES = "SELECT format('%I', tablename) FROM pg_tables WHERE schemaname = 'public'"
-_EMPTY = """
-    DO $$ DECLARE used text; BEGIN
-        SET LOCAL session_replication_role = replica;
-        FOR used IN SELECT format('%I', relname) FROM pg_class
-            WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' AND pg_relation_size(oid) > 0
-        LOOP EXECUTE 'DELETE FROM ' || used; END LOOP;
-    END $$;
-    SELECT setval(seqrelid::regclass, seqstart, false) FROM pg_sequence;
+_USED = """
+    SELECT format('%I', relname) FROM pg_class
+    WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' AND pg_relation_size(oid) > 0
 """
-"""Without triggers and foreign keys. TRUNCATE makes new files for each table and index: for tables of a few
-rows it takes the server five times as long."""
+_RESTART = "SELECT setval(seqrelid::regclass, seqstart, false) FROM pg_sequence"
 
 
 def find_binaries() -> Path:
@@ -149,7 +144,7 @@ class Cluster:
             small = connection.execute(f"SELECT ({_SIZE}) < {_LARGE}").fetchone() == (True,)
             same = small and connection.execute(_SHAPE).fetchone() == shape
             if same:
-                connection.execute(_EMPTY)
+                _empty(connection)
             return same
 
     def _template(self, prepare: Callable[[str], None]) -> _Template:
@@ -207,6 +202,16 @@ class Cluster:
                 time.sleep(0.05)
             else:
                 return
+
+
+def _empty(connection: psycopg.Connection[Any]) -> None:
+    """Delete all rows, without triggers and foreign keys, then what is left of them. TRUNCATE makes new files
+    for each table and index: for tables of a few rows it takes the server four times as long."""
+    used = [name for (name,) in connection.execute(_USED).fetchall()]
+    deletes = "".join(f"DELETE FROM {name};" for name in used)
+    connection.execute(f"SET session_replication_role = replica; {deletes} {_RESTART}".encode())
+    if used:
+        connection.execute(f"VACUUM (INDEX_CLEANUP ON) {', '.join(used)}".encode())
 
 
 def _name_of(url: str) -> str:
