@@ -146,9 +146,15 @@ async def ended(engine: Engine, task: int) -> list[Event]:
     raise AssertionError("unreachable: the timeout raises")
 
 
-@pytest.fixture(params=BACKENDS)
+RUN_AS = tuple(
+    pytest.param(name, marks=pytest.mark.soak if name == "postgresql-local" else ()) for name in BACKENDS
+)
+"""The product runs SQLite with its own dispatcher and PostgreSQL with Procrastinate; the third is a soak."""
+
+
+@pytest.fixture(params=RUN_AS)
 async def world(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[World]:
-    """An empty world on each backend."""
+    """An empty world on each backend that the product runs on, under `make soak` on every one."""
     backend: str = request.param
     # A stack closes the rest when one part fails to stop: what stays open is reported in another test.
     async with AsyncExitStack() as stack:
