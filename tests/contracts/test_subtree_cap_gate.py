@@ -130,10 +130,10 @@ async def test_wrapping_up_a_subtree_notifies_it_and_gives_a_tenth(world: World)
     """Its agent reads what is wanted; nobody else is stopped; there is no second tenth."""
     engine, task, ada = await capped(world, Pair())
     gate = await asked(world, engine, task)
+    steps = await engine.look.steps(ada, 200)
     await engine.handle(AnswerGate(gate.id, "discord:7", "wrap_up"))
     budget = (await engine.look.agent(ada)).budget
     assert budget is not None and budget.caps.cost_micros == CAP + CAP // 10
-    steps = await engine.look.steps(ada, 200)
     again = await asked(world, engine, task, 2)
     assert len(await engine.look.steps(ada, 200)) > len(steps)
     assert [c.effect for c in again.choices] == ["raise_half", "dismiss"]
