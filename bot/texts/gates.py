@@ -116,6 +116,15 @@ MEANS: Mapping[GateKind, Mapping[Way, str]] = {
 }
 """The consequence of each way to answer a gate of the engine; an agent's question needs no explanation."""
 
+WRAPPING_UP: Mapping[GateKind, Mapping[Way, str]] = {
+    "cap": {
+        "raise_half": "the boss brings the work to its end, within {more}. This needs the right to spend.",
+        "command": "the boss brings the work to its end, within caps that you set.",
+    },
+    "stall": {"retry": "the boss is asked again to bring the work to its end."},
+}
+"""The same where the task has been told to wrap up, which is then not offered again."""
+
 COMMANDS: Mapping[GateKind, str] = {"cap": "/task cap", "share": "/agent cap", "month": "/setup"}
 
 NO_ANSWER = "**No answer** by <t:{due}:f>: {means}"
@@ -222,10 +231,14 @@ def meanings(gate: GateView, limits: Limits) -> str:
     `limits` are the caps in question: the task's, or those of the subtree whose cap is reached.
     """
     values = {"caps": caps(limits), "more": _half_more(limits)}
-    lines = [f"**{name}**: {MEANS[gate.kind][way].format(**values)}" for way, name in ways(gate)]
+    offered = ways(gate)
+    means = MEANS[gate.kind]
+    if gate.kind in WRAPPING_UP and not any(way == "wrap_up" for way, _ in offered):
+        means = {**means, **WRAPPING_UP[gate.kind]}
+    lines = [f"**{name}**: {means[way].format(**values)}" for way, name in offered]
     if gate.due_at is not None and gate.default is not None:
-        means = default_means(gate.kind, gate.default, limits)
-        lines.append(NO_ANSWER.format(due=int(gate.due_at), means=means))
+        comes_to = default_means(gate.kind, gate.default, limits)
+        lines.append(NO_ANSWER.format(due=int(gate.due_at), means=comes_to))
     mark = "•" if gate.kind == "plan" else "-#"
     return "\n".join(f"{mark} {line}" for line in lines)
 

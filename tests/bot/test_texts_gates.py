@@ -60,6 +60,16 @@ async def test_every_button_of_the_engines_questions_is_explained(kind: GateKind
     assert offered == set(MEANS[kind]) >= set(EFFECTS[kind])
 
 
+def test_a_raise_after_wrapping_up_promises_no_more_than_an_end() -> None:
+    """The others have stopped by then; the boss alone goes on."""
+    first: dict[GateKind, str] = {"cap": "work continues, within", "stall": "the boss is asked to continue."}
+    for kind, before in first.items():
+        gate = gate_of(kind)
+        wrapped = replace(gate, choices=choices_of(kind, wrapped=True))
+        assert before in meanings(gate, LIMITS) and "to its end" not in meanings(gate, LIMITS)
+        assert before not in meanings(wrapped, LIMITS) and "to its end" in meanings(wrapped, LIMITS)
+
+
 def test_an_agents_own_question_explains_itself() -> None:
     """Its options are its own words."""
     assert meanings(gate_of("question"), LIMITS) == ""
