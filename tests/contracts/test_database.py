@@ -212,7 +212,7 @@ async def test_many_who_write_to_each_other_at_once_neither_lock_up_nor_lose(wor
         others = [note(f"M{n}") for n in range(12) if f"M{n}" != turn.facts.agent.name]
         await world.write(lambda c: commit_step(c, turn, outcome(*others), 2.0))
 
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         await asyncio.gather(*(commit(turn) for turn in turns))
     unread = sa.select(sa.func.count()).select_from(MESSAGES).where(MESSAGES.c.consumed_step.is_(None))
     assert await world.scalar(unread) == 12 * 11 + 1
@@ -257,7 +257,7 @@ async def test_the_job_of_a_dead_worker_is_finished_and_its_agent_runs(world: Wo
 
     worker = ProcrastinateDispatcher(world.db, 4, QueueOptions(0.2, 1.0, 0.1, 2.0))
     await worker.start(run)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         await ran.wait()
     await worker.stop()
 

@@ -151,10 +151,10 @@ async def test_what_a_dead_process_held_for_who_left_is_booked_at_the_next_start
 
     first = await world.start(deaf, turn=QUIET)
     await first.handle(StartTask("g", "ann", "s"))
-    ada = await asyncio.wait_for(calling.get(), 20)
+    ada = await asyncio.wait_for(calling.get(), 60)
     await world.until(rests)
     await first.handle(leaving(ada))
-    await asyncio.wait_for(told.wait(), 20)
+    await asyncio.wait_for(told.wait(), 60)
     await die(world, first, monkeypatch)
     held = sa.select(AGENTS.c.reserved_micros).where(AGENTS.c.id == ada)
     assert await world.scalar(held) == QUOTE
@@ -198,7 +198,7 @@ async def test_a_call_that_is_slow_to_end_keeps_no_other_from_being_cancelled(wo
     await engine.handle(StartTask("g", "ann", "s"))
     await world.until(both)
     await engine.handle(DismissAgent(calling["A"], "me"))
-    await asyncio.wait_for(told.wait(), 20)
+    await asyncio.wait_for(told.wait(), 60)
     await engine.handle(DismissAgent(calling["B"], "me"))
-    await asyncio.wait_for(cancelled.wait(), 20)
+    await asyncio.wait_for(cancelled.wait(), 60)
     go.set()

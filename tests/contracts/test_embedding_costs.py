@@ -133,7 +133,7 @@ async def test_an_estimate_stays_booked_where_the_process_dies_in_the_call(world
 
     first = await world.start(boss, embedder=Deaf(), turn=QUIET)
     task = await first.handle(StartTask("g", "ann", "s"))
-    await asyncio.wait_for(reached.wait(), 20)
+    await asyncio.wait_for(reached.wait(), 60)
     await world.stop(first, drain=False)
     engine = await world.start(boss, embedder=Priced(), turn=QUIET)
     await ended(engine, task)

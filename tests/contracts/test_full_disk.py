@@ -37,7 +37,7 @@ async def test_nothing_is_asked_of_a_model_while_the_disk_is_full(
         disk.setattr(driver_errors, "SETTLE_S", 1e9)
         engine = await world.start(script)
         task = await engine.handle(StartTask("g", "me", "here", attended=False))
-        await asyncio.wait_for(full.wait(), 20)
+        await asyncio.wait_for(full.wait(), 60)
         await world.until(lambda: _is(world.db.trouble))
         (boss,) = await engine.look.agents(task)
         for number in range(3):  # each wakes the boss at once

@@ -91,7 +91,7 @@ async def test_the_call_of_a_process_that_died_is_booked_once(
         engine = await world.start(endpoint.complete, turn=QUIET, model=endpoint)
         if number == 1:
             await engine.handle(StartTask("g", "ann", "s"))
-        await asyncio.wait_for(endpoint.began.wait(), 20)
+        await asyncio.wait_for(endpoint.began.wait(), 60)
         assert await booked(world) == (QUOTE * (number - 1), QUOTE, number - 1, number - 1)
         await die(world, engine, monkeypatch)
     await world.start(Endpoint().complete, turn=QUIET, model=Endpoint())
@@ -107,7 +107,7 @@ async def test_a_lost_call_counts_against_the_cap(world: World, monkeypatch: pyt
     endpoint = Endpoint(holds=True)
     engine = await world.start(endpoint.complete, turn=QUIET, model=endpoint)
     task = await engine.handle(StartTask("g", "ann", "s", Limits(cost_micros=2 * QUOTE - 1)))
-    await asyncio.wait_for(endpoint.began.wait(), 20)
+    await asyncio.wait_for(endpoint.began.wait(), 60)
     await die(world, engine, monkeypatch)
     endpoint = Endpoint()
     engine = await world.start(endpoint.complete, turn=QUIET, model=endpoint)
@@ -135,19 +135,19 @@ async def test_a_call_that_waited_for_its_turn_costs_nothing(
     async def noted() -> bool:
         return bool(await world.scalar(sa.select(AGENTS.c.call)) == "")
 
-    await asyncio.wait_for(endpoint.began.wait(), 20)
+    await asyncio.wait_for(endpoint.began.wait(), 60)
     await world.until(noted)
     await die(world, engine, monkeypatch)
 
     endpoint = Endpoint([refused], holds=True)
     admitted = AdmittedModel(endpoint, EngineSettings(_env_file=None))  # type: ignore[call-arg]
     engine = await world.start(endpoint.complete, turn=QUIET, model=admitted)
-    await asyncio.wait_for(endpoint.began.wait(), 20)
+    await asyncio.wait_for(endpoint.began.wait(), 60)
     await world.until(noted)
     assert await booked(world) == (0, QUOTE, 0, 0)
     endpoint.began.clear()
     admitted.retry_now()
-    await asyncio.wait_for(endpoint.began.wait(), 20)
+    await asyncio.wait_for(endpoint.began.wait(), 60)
     assert await world.scalar(sa.select(AGENTS.c.call)) != ""
     await die(world, engine, monkeypatch)
     await world.start(Endpoint().complete, turn=QUIET, model=Endpoint())
@@ -188,6 +188,6 @@ async def test_a_stop_books_the_calls_that_it_cuts_off(world: World) -> None:
     endpoint = Endpoint(holds=True)
     engine = await world.start(endpoint.complete, turn=QUIET, model=endpoint)
     await engine.handle(StartTask("g", "ann", "s"))
-    await asyncio.wait_for(endpoint.began.wait(), 20)
+    await asyncio.wait_for(endpoint.began.wait(), 60)
     await world.stop(engine, drain=False)
     assert await booked(world) == (QUOTE, 0, 1, 1)

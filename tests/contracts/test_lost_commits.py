@@ -24,7 +24,7 @@ from tests.fakes.lossy import Loss, LossyPath
 from tests.fakes.parts import make_tables
 from tests.fakes.postgres import Cluster
 
-SOON_S = 20.0
+SOON_S = 60.0
 """No sweep wakes anybody in these worlds: an agent that were left alone would wait for ever."""
 
 _remember = insert_into(MEMORIES, "task_id", "text", "source", "embedding", "key", "created_at")

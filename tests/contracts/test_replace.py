@@ -85,7 +85,7 @@ async def test_a_running_call_is_dropped_and_its_messages_are_read_by_the_succes
     task = await engine.handle(StartTask("make it", "me", "guild:1"))
     await _said(world, "Later.")
     await engine.handle(SayToAgent(await _id(world, "Ada"), "How far?", "me", "Me", ref="d:1"))
-    await asyncio.wait_for(reading.wait(), 20)
+    await asyncio.wait_for(reading.wait(), 60)
     fresh = await engine.handle(ReplaceAgent(await _id(world, "Ada"), "me"))
     go.set()
     bodies = [event.body for event in await ended(engine, task)]
@@ -113,9 +113,9 @@ async def test_an_assignment_that_was_not_read_yet_comes_to_the_successor_once(w
 
     engine = await world.start(script, turn=QUIET)
     task = await engine.handle(StartTask("make it", "me", "guild:1"))
-    await asyncio.wait_for(reading.wait(), 20)
+    await asyncio.wait_for(reading.wait(), 60)
     await engine.handle(ReplaceAgent(await _id(world, "Ada"), "me"))
-    await asyncio.wait_for(heard.wait(), 20)
+    await asyncio.wait_for(heard.wait(), 60)
     assert seen[0].count("Assignment #1") == 1 and "take over from Ada" in seen[0]
     await ended(engine, task)
 
@@ -145,9 +145,9 @@ async def test_an_assignment_that_was_read_comes_to_the_successor_once(world: Wo
 
     engine = await world.start(script, turn=QUIET)
     task = await engine.handle(StartTask("make it", "me", "guild:1"))
-    await asyncio.wait_for(reading.wait(), 20)
+    await asyncio.wait_for(reading.wait(), 60)
     await engine.handle(ReplaceAgent(await _id(world, "Ada"), "me"))
-    await asyncio.wait_for(heard.wait(), 20)
+    await asyncio.wait_for(heard.wait(), 60)
     assert seen[0].count("Assignment #1") == 1 and "as it is now" not in seen[0]
     assert "It wrote: a.txt" in seen[0]
     await ended(engine, task)

@@ -48,6 +48,6 @@ async def test_small_calls_of_members_do_not_keep_their_boss_from_its_own(world:
     engine = await world.start(script, turn=QUIET, model=Sized(script))
     limits = Limits(cost_micros=2_000, steps=400)
     task = await engine.handle(StartTask("spend", "me", "here", limits))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         await heard.wait()
     assert (await engine.look.task(task)).state == "running"

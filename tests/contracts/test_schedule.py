@@ -51,7 +51,7 @@ class Silence:
 
     async def until_reached(self) -> None:
         """Wait until somebody connects; that needs the event loop."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not self.reached.is_set():  # noqa: ASYNC110 - it is set in another thread
                 await asyncio.sleep(0.005)
 
@@ -121,7 +121,7 @@ async def test_an_error_of_the_job_store_does_not_end_the_schedule(
         schedule.every("bell", 0.01, "tests.contracts.test_schedule:ring", "bell")
         with caplog.at_level(logging.WARNING, "engine.runtime.schedule"):
             await schedule.start()
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 while not caplog.records:  # noqa: ASYNC110 - the scheduler tells nobody
                     await asyncio.sleep(0.005)
             for runs in (2, 4):
@@ -171,7 +171,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 async def until(ran: int) -> None:
     """Wait for so many runs."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while len(RAN) < ran:  # noqa: ASYNC110 - jobs of the scheduler tell nobody
             await asyncio.sleep(0.02)
 
@@ -196,7 +196,7 @@ async def _keep_bell(url: str) -> None:
     schedule, engine = Schedule(url), sync_engine(url)
     schedule.every("bell", 3_600, "tests.contracts.test_schedule:ring", "bell")
     await schedule.start()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not _jobs(engine):  # noqa: ASYNC110 - the election tells nobody outside
             await asyncio.sleep(0.02)
     await schedule.stop()
@@ -249,7 +249,7 @@ async def test_a_sweep_longer_than_its_interval_is_neither_doubled_nor_complaine
     )
     with caplog.at_level(logging.WARNING):
         await monitor.start()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while len(seen) < 3:  # noqa: ASYNC110 - jobs of the scheduler tell nobody
                 await asyncio.sleep(0.02)
         await monitor.stop()
@@ -277,7 +277,7 @@ async def test_an_older_version_s_stored_job_is_brought_up_to_date(url: str) -> 
     again = Schedule(url)
     again.every("bell", 1_800, "tests.contracts.test_schedule:ring", "bell")
     await again.start()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while _stored(url) != (INSTANCES, 1_800):  # noqa: ASYNC110 - the election tells nobody outside
             await asyncio.sleep(0.02)
     await again.stop()
@@ -296,14 +296,14 @@ async def test_one_of_two_processes_is_elected_and_the_other_follows(cluster: Cl
 
     first, second = Election(url, telling("first")), Election(url, telling("second"))
     await first.start()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not first.elected:  # noqa: ASYNC110 - an election tells by its attribute
             await asyncio.sleep(0.02)
     await second.start()
     await asyncio.sleep(0.3)
     assert [name for name, _ in leadership] == ["first"]
     await first.stop()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not second.elected:  # noqa: ASYNC110 - an election tells by its attribute
             await asyncio.sleep(0.02)
     await second.stop()

@@ -42,10 +42,10 @@ async def test_a_boss_that_finishes_again_is_not_told_to_finish_again(world: Wor
 
     engine = await world.start(script, turn=AUDITED)
     task = await engine.handle(StartTask("make it", "me", "guild:1"))
-    await asyncio.wait_for(judging.wait(), 20)
+    await asyncio.wait_for(judging.wait(), 60)
     boss = (await engine.look.task(task)).boss_id
     await engine.handle(SayToAgent(boss, "In blue.", "me", "Me"))
-    await asyncio.wait_for(acting.wait(), 20)
+    await asyncio.wait_for(acting.wait(), 60)
     judge.set()
     await world.until(held)
     act.set()

@@ -56,7 +56,7 @@ async def test_a_changed_assignment_is_read_before_it_is_handed_in(world: World)
     team = Team(call(("amend", {"assignment": number, "details": "write b.txt", "why": "Ann asks"})))
     engine = await world.start(team)
     await engine.handle(StartTask("g", "ann", "here"))
-    await asyncio.wait_for(team.asked.wait(), 30)
+    await asyncio.wait_for(team.asked.wait(), 60)
 
     async def amended() -> bool:
         return await _unread_by_ada(world) == 2
@@ -73,7 +73,7 @@ async def test_a_persons_words_to_a_member_are_read_before_it_hands_in(world: Wo
     team = Team(call(("send_message", {"to": ["Ada"], "text": "By the way.", "needs_answer": False})))
     engine = await world.start(team)
     await engine.handle(StartTask("g", "ann", "here"))
-    await asyncio.wait_for(team.asked.wait(), 30)
+    await asyncio.wait_for(team.asked.wait(), 60)
 
     async def told() -> bool:
         return await _unread_by_ada(world) == 2

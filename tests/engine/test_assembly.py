@@ -58,7 +58,7 @@ async def told(url: str, where: Path, goal: str, **values: Any) -> list[EventBod
     seen: list[EventBody] = []
     try:
         await opened.engine.handle(StartTask(goal, "me", "guild:1"))
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             async for event in opened.engine.events():
                 seen.append(event.body)
                 if isinstance(event.body, ModelWaiting) and opened.models is not None:
@@ -101,7 +101,7 @@ async def test_an_outage_is_told_once_of_each_kind(endpoint: ModelEndpoint, tmp_
     trying = asyncio.create_task(keep_trying(opened))
     try:
         await opened.engine.handle(StartTask("say it", "me", "guild:1"))
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             async for event in opened.engine.events():
                 seen.append(event.body)
                 if isinstance(event.body, ModelBack):  # only tasks that go on are told
@@ -170,7 +170,7 @@ async def test_the_embedded_model_loads_while_the_tables_are_made(
         loop.call_soon_threadsafe(SlowModel.migrating.set)
         create_tables(url)
 
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         opened = await open_engine(bare, migrate=migrate, say=lambda _: None)
     await opened.close()
     assert SlowModel.ended == ["stopped"]

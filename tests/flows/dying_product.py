@@ -171,7 +171,7 @@ async def play(product: RunningBot, boss: Boss) -> None:
 
 
 async def _card_is_up_to_date(product: RunningBot) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while await _behind(product):  # noqa: ASYNC110 - the card's row says when it is up to date
             await asyncio.sleep(0.05)
 

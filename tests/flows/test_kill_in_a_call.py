@@ -105,7 +105,7 @@ async def test_a_commit_of_a_real_server_is_never_repeated(
 
 async def _no_server_left(mark: str) -> None:
     """Every server that either engine started is gone, although one engine was killed."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while _living(mark):  # noqa: ASYNC110 - other processes are what is waited for
             await asyncio.sleep(0.05)
 

@@ -33,7 +33,7 @@ async def test_a_team_does_its_work(family: Family, tmp_path: Path) -> None:
         opened = await open_engine(settings, say=seen.said.append)
         await opened.engine.start()
         task = await opened.engine.handle(StartTask(GOAL, "person", "space", Limits(), attended=False))
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             await provider.reached(RESTART_AFTER)
         await opened.engine.stop(drain=False)
         await opened.close()

@@ -59,5 +59,5 @@ async def test_a_connection_closed_for_good_is_said_in_words(tmp_path: Path, cod
         assert product.local is not None
         await product.local.faults.close(code, forget=True)
         with pytest.raises(NotConfigured, match=words):
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 await product.bot_task

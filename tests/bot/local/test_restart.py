@@ -323,7 +323,7 @@ async def test_a_failed_write_is_said_and_repeated(tmp_path: Path, monkeypatch: 
 
         broken.setattr(WorldFile, "_write_all", full)
         await local.you.send(local.you.channel("lobby"), "precious", files=[("a.txt", b"a")])
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             await heard.any.wait()
     await local.stop()
     assert "disk is full" in heard.said[0]

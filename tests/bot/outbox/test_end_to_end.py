@@ -313,7 +313,7 @@ async def test_a_face_that_waits_at_a_restart_comes_after_it(stage: Stage) -> No
     await stage.restart()
     stage.engine.speak(boss, "on we go")
     await stage.drain()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while "/emojis/" not in stage.outbox.faces.url("Boss"):  # noqa: ASYNC110 - nothing tells of it
             await asyncio.sleep(0.02)
 
@@ -338,7 +338,7 @@ async def test_faces_wait_while_discord_takes_none(stage: Stage, monkeypatch: py
     monkeypatch.setattr(faces, "_keep", once)
     await begun(stage)
     await stage.local.world.pulse.until(lambda: bool(stage.local.world.application_emojis), 10)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while "/emojis/" not in faces.url("Boss"):  # noqa: ASYNC110 - nobody tells of it
             await asyncio.sleep(0.01)
     assert not faces.problem and len(stage.local.faults.met) == 4

@@ -191,7 +191,7 @@ async def at_every_act(
         stage.outbox.try_again()
         twice = number % 2 == 1 and sorted_as(refusal(status, code)) != SIZE  # no words are too large twice
         faults.refuse(method, path, status=status, code=code, containing=holding, times=1 + twice)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             await does(stage, word)
         faults.clear()
         assert [words for _, words in everything(stage) if word in words], f"{status} {code}"

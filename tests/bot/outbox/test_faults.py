@@ -124,7 +124,7 @@ async def test_killed_between_sending_and_sent(
 
     monkeypatch.setattr(Transport, "by_webhook", dies)
     stage.engine.speak(boss, "second")
-    await asyncio.wait_for(reached.wait(), 5)
+    await asyncio.wait_for(reached.wait(), 60)
     monkeypatch.undo()
     stage.engine.speak(boss, "third")
     await stage.restart()
@@ -150,7 +150,7 @@ async def test_killed_in_the_middle_of_a_long_text(stage: Stage, monkeypatch: py
     monkeypatch.setattr(Transport, "by_webhook", dies)
     parts = [f"{letter} " * 900 for letter in "AB"]
     stage.engine.speak(boss, "\n\n".join(parts))
-    await asyncio.wait_for(reached.wait(), 5)
+    await asyncio.wait_for(reached.wait(), 60)
     monkeypatch.undo()
     stage.engine.speak(boss, "last")
     await stage.restart()

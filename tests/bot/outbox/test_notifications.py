@@ -90,7 +90,7 @@ async def test_killed_around_a_ping_it_comes_once(
     stopped = asyncio.Event()
     monkeypatch.setattr(Transport, "by_bot", dies)
     stage.engine.raise_gate(boss, "Which wood?")
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         await stopped.wait()
     monkeypatch.undo()
     await stage.restart()
@@ -149,7 +149,7 @@ async def test_a_kill_before_the_buttons_went_is_made_up_for(
 
     monkeypatch.setattr(Transport, "edit", dies)
     await stage.engine.handle(AnswerGate(gate_id, "discord:1", "o1"))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         await stopped.wait()
     monkeypatch.undo()
     await stage.restart()

@@ -23,7 +23,7 @@ from tests.fakes.parts import CAPS, build_engine, make_tables, sqlite_url
 
 E = TypeVar("E")
 
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 FAST = WatchOptions(sweep_s=0.1, quiet_s=0.05, cooldown_s=0.1, silent_s=0.3, unassigned_s=0.2)
 CALM = WatchOptions(sweep_s=0.1, quiet_s=0.05, silent_s=1e6, unassigned_s=1e6)
 

@@ -341,7 +341,7 @@ async def test_a_subtree_has_a_cap_on_agents_of_its_own(stage: Stage) -> None:
         return say("Waiting.")
 
     await stage({"Boss": boss, "Ada": ada})
-    text = await asyncio.wait_for(seen.get(), 20)
+    text = await asyncio.wait_for(seen.get(), 60)
     assert text.index("may have 2 more agents") < text.index("Joined your group: A1, A2")
     assert "may have 0 more agents" in text
 

@@ -142,7 +142,7 @@ async def test_lessons_reach_the_next_boss_of_the_space_and_can_be_deleted(
 
     async def again(space: str) -> str:
         task = await play.engine.handle(StartTask("make another thing", "me", space))
-        first = await asyncio.wait_for(firsts.get(), 20)
+        first = await asyncio.wait_for(firsts.get(), 60)
         await play.until(TaskEnded, task_id=task)
         return first
 

@@ -80,7 +80,7 @@ async def test_a_stop_names_only_words_that_nothing_came_of(stage: Stage) -> Non
     await play.until(FileWritten)
     boss_id = (await play.engine.look.task(play.task)).boss_id
     await play.do(SayToAgent(boss_id, "and green", "person:8", "Bob"))
-    await asyncio.wait_for(deep.wait(), 20)
+    await asyncio.wait_for(deep.wait(), 60)
     await play.do(StopTask(play.task, "person:7", "Ann"))
     end = await play.end()
     assert [(each.said_by, each.text) for each in end.unheeded] == [("Bob", "and green")]
@@ -101,7 +101,7 @@ async def test_a_plan_alone_is_nothing_that_came_of_words_at_a_stop(stage: Stage
     play = await stage({"Boss": boss})
     boss_id = (await play.engine.look.task(play.task)).boss_id
     await play.do(SayToAgent(boss_id, "and green", "person:8", "Bob"))
-    await asyncio.wait_for(deep.wait(), 20)
+    await asyncio.wait_for(deep.wait(), 60)
     await play.do(StopTask(play.task, "person:7", "Ann"))
     end = await play.end()
     assert ("Bob", "and green") in [(each.said_by, each.text) for each in end.unheeded]

@@ -97,6 +97,6 @@ def _revision(connection: Connection, task: int) -> None:
 
 
 async def _until(seen: Callable[[], list[int]], expected: list[int]) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while sorted(seen()) != expected:  # noqa: ASYNC110 - the historian tells nobody
             await asyncio.sleep(0.02)

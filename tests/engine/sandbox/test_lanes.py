@@ -14,7 +14,7 @@ from engine.ports import RunResult
 from engine.sandbox import lanes as lanes_module
 from engine.sandbox.lanes import Lanes, claim
 
-PATIENCE_S = 20
+PATIENCE_S = 60.0
 
 
 def named(threads: set[int]) -> Callable[[], RunResult]:

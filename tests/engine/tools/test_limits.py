@@ -230,7 +230,7 @@ async def test_members_that_recruit_at_once_stay_within_what_is_left(stage: Stag
     play = await stage({"Boss": boss, "N0": member, "N1": member}, caps=caps, plan_approval_over=over)
     while len(heard) < 2:
         both.clear()
-        await asyncio.wait_for(both.wait(), 20)
+        await asyncio.wait_for(both.wait(), 60)
     count = sa.select(sa.func.count()).select_from(AGENTS)
     assert await play.db.read(lambda c: c.execute(count).scalar_one()) == 1 + 2 + 3
     assert sum("Joined your group" in text for text in heard.values()) == 1

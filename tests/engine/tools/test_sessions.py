@@ -123,7 +123,7 @@ def alive(mark: str) -> list[str]:
 
 async def until(true: Callable[[], object]) -> None:
     """Wait until it holds."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while not true():  # noqa: ASYNC110 processes tell nobody when they begin or end
             await asyncio.sleep(0.02)
 

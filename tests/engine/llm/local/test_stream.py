@@ -97,14 +97,14 @@ async def test_people_can_be_told_each_part_of_an_answer_before_it_is_whole(
     for release in (False, True, True, True, True, True, True):
         if release:
             llama.go.release()
-        told.append(await asyncio.wait_for(heard.get(), 5))
+        told.append(await asyncio.wait_for(heard.get(), 60))
         assert not answering.done()
     assert told[0] == Written(read=0.0) and told[1] == Written(read=0.25)
     assert told[2].tokens == 1 and told[2].words == "", "a call in JSON is not shown to people"
     assert told[4] == Written(2, 1.0, "write_file", "main.py", 1, "import sys")
     assert told[6] == Written(4, 1.0, "write_file", "main.py", 2, "print(")
     llama.go.release()
-    answer: ChatAnswer = await asyncio.wait_for(answering, 5)
+    answer: ChatAnswer = await asyncio.wait_for(answering, 60)
     assert heard.get_nowait() == Written(5, 1.0, "write_file", "main.py", 2, "print(1)")
     assert json.loads(answer.tool_calls[0].arguments) == {
         "path": "main.py",
