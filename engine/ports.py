@@ -268,6 +268,9 @@ class Workspace(Protocol):
     async def get(self, task_id: int, blob: str) -> bytes:
         """Return the bytes of a blob. Raises NotFound."""
 
+    async def get_many(self, task_id: int, blobs: Sequence[str]) -> list[bytes | None]:
+        """Return the bytes of each blob in order, None for one that is not stored or damaged."""
+
     async def merge(self, task_id: int, base: str | None, ours: str, theirs: str, *, path: str = "") -> Merge:
         """Merge blobs three-way (`base` None: both added). Binary files always conflict (ours kept).
 

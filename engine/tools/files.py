@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from engine.domain.effects import ChangeFile, CheckRoom, slot_mark
 from engine.domain.encodings import Decoded, decode
 from engine.domain.outcomes import Slot, ToolResult, Wrote
-from engine.errors import Invalid, NotFound
+from engine.errors import Invalid
 from engine.store.core import FILES, REVISIONS, AnyRow
 from engine.store.prepared import Prepared
 from engine.tools.base import EVERYONE, WORKERS, Arguments, FileNow, Tool, ToolContext, ToolRefused, clip
@@ -373,14 +373,11 @@ async def files_now(context: ToolContext) -> dict[str, tuple[str, int]]:
 async def _checked_out(
     context: ToolContext, held: Mapping[str, tuple[str, int]], left_out: Sequence[str] = ()
 ) -> Checkout:
-    content: dict[str, bytes] = {}
-    missing: list[str] = []
-    for path, (blob, _) in held.items():
-        try:
-            content[path] = await context.workspace.get(context.task.id, blob)
-        except NotFound:
-            log.exception("file %s of task %s has no content", path, context.task.id)
-            missing.append(path)
+    found = await context.workspace.get_many(context.task.id, [blob for blob, _ in held.values()])
+    content = {path: data for path, data in zip(held, found, strict=True) if data is not None}
+    missing = [path for path in held if path not in content]
+    if missing:
+        log.error("files of task %s have no content: %s", context.task.id, ", ".join(missing[:20]))
     return Checkout(content, {path: held[path][0] for path in content}, (*left_out, *missing))
 
 

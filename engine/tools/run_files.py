@@ -29,11 +29,8 @@ async def keep_run_files(context: ToolContext, result: RunResult, given: Checkou
         return left_out
     run_files = await _RunFiles.of(context, given.blobs)
     deleted = [path for path in result.deleted if run_files.delete(path)]
-    written = [
-        path
-        for path, data in sorted(result.changed.items())
-        if not _is_junk(path) and await run_files.write(path, data)
-    ]
+    changed = {path: data for path, data in sorted(result.changed.items()) if not _is_junk(path)}
+    written = await run_files.write_all(changed)
     if written:
         stage_room(context, *run_files.held)
     return (
@@ -81,26 +78,49 @@ class _RunFiles:
         del self._now[path]
         return True
 
-    async def write(self, path: str, data: bytes) -> bool:
-        """Stage a content. Return False when it is unchanged or refused."""
-        try:
-            return await self._write(path, data)
-        except Invalid as error:
-            self.refused.append(f"{path}: {error}")
-            return False
+    async def write_all(self, files: Mapping[str, bytes]) -> list[str]:
+        """Stage these contents, stored with one wait for the disk. Return the paths that changed; what is
+        refused is never stored."""
+        fitting = self._fitting(files)
+        stored = await self._context.workspace.put_many(
+            self._context.task.id, [files[path] for path in fitting]
+        )
+        return [
+            path
+            for path, blob in zip(fitting, stored, strict=True)
+            if await self._write(path, files[path], blob)
+        ]
 
-    async def _write(self, path: str, data: bytes) -> bool:
+    def _fitting(self, files: Mapping[str, bytes]) -> list[str]:
+        """Return the paths whose contents the limits allow, one after another; the others are refused."""
+        limits, fitting = self._context.options.files, list[str]()
+        count, total = self.held
+        for path, data in files.items():
+            now = self._now.get(path)
+            more, size = count + (now is None), total - (now.size if now else 0) + len(data)
+            try:
+                check_file(limits, len(data))
+                check_room(limits, more, size)
+                self._paths().add(path)
+            except Invalid as error:
+                self.refused.append(f"{path}: {error}")
+                continue
+            count, total = more, size
+            fitting.append(path)
+        return fitting
+
+    async def _write(self, path: str, data: bytes, blob: str) -> bool:
+        """Stage a stored content. Return False when it is unchanged, or does not go with what another agent
+        wrote meanwhile."""
         context, now = self._context, self._now.get(path)
-        limits = context.options.files
-        check_file(limits, len(data))
-        count = len(self._now) + (now is None)
-        check_room(limits, count, self._total - (now.size if now else 0) + len(data))
-        self._paths().add(path)
-        blob = await context.workspace.put(context.task.id, data)
         before = now.blob if now else None
         change: Literal["added", "changed", "merged"] = "changed" if now else "added"
         if now is not None and before not in (blob, self._given.get(path)):
-            blob, data = await self._merged(path, now, blob)
+            try:
+                blob, data = await self._merged(path, now, blob)
+            except Invalid as error:
+                self.refused.append(f"{path}: {error}")
+                return False
             change = "merged"
         if blob == before:
             return False

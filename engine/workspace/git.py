@@ -53,6 +53,10 @@ class GitWorkspace:
         """Return the bytes of a blob. Raises NotFound."""
         return await self._run(task_id, lambda repo: repo.get(blob))
 
+    async def get_many(self, task_id: int, blobs: Sequence[str]) -> list[bytes | None]:
+        """Return the bytes of each blob in order, None for one that is not stored or damaged."""
+        return await self._run(task_id, lambda repo: [_found(repo, blob) for blob in blobs])
+
     async def merge(self, task_id: int, base: str | None, ours: str, theirs: str, *, path: str = "") -> Merge:
         """Return the three-way merge of blobs; markers name `ours` and `theirs`."""
         return await self._run(task_id, lambda repo: repo.merge(base, ours, theirs, path))
@@ -136,6 +140,13 @@ class GitWorkspace:
                     "exception": error,
                 }
             )
+
+
+def _found(repo: TaskRepository, blob: str) -> bytes | None:
+    try:
+        return repo.get(blob)
+    except NotFound:
+        return None
 
 
 def _bundle(repo: TaskRepository, target: Path) -> None:

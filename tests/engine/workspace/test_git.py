@@ -85,6 +85,8 @@ async def test_content_that_a_power_failure_tore_is_stored_again(
         tear(workspace, blob, left)
     assert await workspace.put(TASK, contents[0]) == blobs[0]
     assert await workspace.put_many(TASK, contents[1:]) == blobs[1:]
+    wanted = [blobs[1], "0" * 40, blobs[0]]
+    assert await workspace.get_many(TASK, wanted) == [contents[1], None, contents[0]]
     assert [await workspace.get(TASK, blob) for blob in blobs] == contents
 
 
