@@ -6,13 +6,15 @@ import asyncio
 import itertools
 import re
 from collections.abc import Awaitable, Callable
+from typing import Any
 
+from bot.app.bootstrap import RunningBot
 from engine.llm.scripted import call, say
 from engine.ports import ChatAnswer, ChatRequest
 from tests.fakes.cast import View
 from tests.flows.conftest import Start
 from tests.flows.team import team
-from tests.flows.test_task_on_discord import GOAL, command, post_with, you
+from tests.flows.test_task_on_discord import GOAL, PATIENCE_S, command, messages, post_with, you
 
 
 async def test_a_raise_by_half_allows_what_was_said(start: Start) -> None:
@@ -73,6 +75,16 @@ def endless(capped: asyncio.Event, near: asyncio.Event) -> Callable[[ChatRequest
     return script
 
 
+async def _post_in(product: RunningBot, channel: str, text: str) -> dict[str, Any]:
+    """The first message in a channel that holds a text: the card, in another, may name a question before."""
+    async with asyncio.timeout(PATIENCE_S):
+        while True:
+            for message in messages(product):
+                if message["channel_id"] == channel and text in str(message):
+                    return message
+            await asyncio.sleep(0.05)
+
+
 CALLS, COST_USD = 100, 0.00001
 """So many calls of the scripted model, at that price, Ada's part may cost."""
 
@@ -89,8 +101,7 @@ async def test_who_caps_a_part_hears_at_80_and_is_asked_at_100(start: Start) -> 
         used = re.search(r"(8\d|9\d)% of the cost cap", near["content"])
         assert f"<@{you(product).id}>" in near["content"] and used
         notified.set()
-        asked = await post_with(product, "Ada and all below it have stopped at their cap")
-        assert asked["channel_id"] == near["channel_id"]
+        asked = await _post_in(product, near["channel_id"], "Ada and all below it have stopped at their cap")
         assert "these agents continue, within $0.00" in asked["content"]
         await you(product).click(asked, label="Raise by 50%")
         await post_with(product, "answered: Raise by 50%")
