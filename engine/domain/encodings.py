@@ -6,7 +6,7 @@ import codecs
 from dataclasses import dataclass
 
 MOST_UNUSUAL = 0.3
-"""Share of bytes above ASCII up to which a text is taken for one in letters of western Europe."""
+"""Share of bytes above ASCII up to which a text is taken for one in a western European encoding."""
 
 _WIDE = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 

@@ -151,16 +151,16 @@ class GivenAnswer:
 
 
 def choices_of(
-    kind: GateKind, options: Sequence[str] = (), *, wrapped: bool = False, begun: bool = False
+    kind: GateKind, options: Sequence[str] = (), *, wrapped: bool = False, at_work: bool = False
 ) -> tuple[Choice, ...]:
     """Return the choices of a new gate; `options` are those of an agent's question.
 
     `wrapped`: the task, or subtree, has already been given a tenth to wrap up, so that is not offered again.
-    `begun`: of a plan, that a team is at work already; refusing the plan then leaves that as it is.
+    `at_work`: of a plan, that a team works already; refusing the plan then leaves that as it is.
     """
     if kind == "question":
         return tuple(Choice(f"o{number}", "option", text) for number, text in enumerate(options, 1))
-    not_offered = {"cancel" if begun else "refuse_plan", "wrap_up" if wrapped else ""}
+    not_offered = {"cancel" if at_work else "refuse_plan", "wrap_up" if wrapped else ""}
     return tuple(Choice(effect, effect) for effect in EFFECTS[kind] if effect not in not_offered)
 
 

@@ -469,7 +469,7 @@ def apply_propose_plan(effect: ProposePlan, unit: UnitOfWork) -> None:
     if effect.hold:
         asked = f"{effect.summary}\nWhy a team: {effect.worth}" if effect.worth else effect.summary
         gate = open_gate(
-            unit, RaiseGate("plan", asked, choices_of("plan", begun=_has_team(unit))), unit.own_group
+            unit, RaiseGate("plan", asked, choices_of("plan", at_work=_has_team(unit))), unit.own_group
         )
     # A small plan that people were shown allows no large one: that is asked about when it comes.
     shown = "none" if unit.turn.facts.task.attended else "approved"

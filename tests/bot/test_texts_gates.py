@@ -30,10 +30,10 @@ KINDS: tuple[GateKind, ...] = get_args(GateKind)
 
 
 def gate_of(
-    kind: GateKind, due_at: float | None = None, default: GateDefault | None = None, *, begun: bool = False
+    kind: GateKind, due_at: float | None = None, default: GateDefault | None = None, *, at_work: bool = False
 ) -> GateView:
-    """An open gate of a kind; `begun`: raised while a team is at work."""
-    choices = choices_of(kind, ("Oak",), begun=begun)
+    """An open gate of a kind; `at_work`: raised while a team works."""
+    choices = choices_of(kind, ("Oak",), at_work=at_work)
     return GateView(1, 1, 1, kind, "Boss", "How to go on?", choices, due_at=due_at, default=default)
 
 
@@ -49,7 +49,7 @@ def test_every_effect_has_a_label_and_a_right() -> None:
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "question"])
 async def test_every_button_of_the_engines_questions_is_explained(kind: GateKind) -> None:
     """No button without a meaning and no meaning without a way; an agent's own question explains itself."""
-    gates = [gate_of(kind), gate_of(kind, begun=True)]
+    gates = [gate_of(kind), gate_of(kind, at_work=True)]
     for gate in gates:
         shown = gate_view(gate).children
         labels = {getattr(item, "label", None) or item.item.label for item in shown}  # type: ignore[attr-defined]

@@ -500,7 +500,7 @@ COMMANDS: dict[type, tuple[Act, ...]] = {
 _offers_refusal = put(
     GATES,
     lambda side: GATES.c.id == side.gates["plan"],
-    choices_json=dumps([asdict(each) for each in choices_of("plan", begun=True)]),
+    choices_json=dumps([asdict(each) for each in choices_of("plan", at_work=True)]),
 )
 """The plan came while a team was at work."""
 

@@ -150,7 +150,7 @@ async def test_a_plan_is_approved_unanswered_only_where_the_space_says_so(world:
 
 
 async def test_silence_refuses_a_plan_that_comes_when_a_team_is_at_work(world: World) -> None:
-    """What was begun before goes on without it; a plan that nobody approved must not end that work."""
+    """A plan that nobody approved must not end the work that was started before it."""
 
     def script(request: ChatRequest) -> ChatAnswer:
         view = View(request)

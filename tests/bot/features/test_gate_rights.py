@@ -194,7 +194,7 @@ def _raise(connection: sa.Connection, task: Any, kind: GateKind) -> None:
         row = connection.execute(sa.select(BUDGETS).where(BUDGETS.c.agent_id == agent.id)).one()
         ask_about_subtree_cap(connection, task, row, agent, ("cost", 1_000, 1_000), 1.0)
     else:
-        later = choices_of("plan", begun=True)[1:] if kind == "plan" else ()
+        later = choices_of("plan", at_work=True)[1:] if kind == "plan" else ()
         choices = (*choices_of(kind, ("Oak", "Stop")), *later)
         question = NewGate(
             kind, "How to go on?", choices, f"{task.id}", task.root_group_id, task.boss_id, "Boss"

@@ -203,7 +203,7 @@ def test_half_a_call_is_not_made_and_not_said(text: str) -> None:
     ["Thought: a\n", "Action: write_file\n", "<write_file>\n", "<tool_call>", "to=a", "a", ">>>a\n{", "```\n{\n", "`", "<tool>", "<|recipient|>a", "[TOOL_CALLS]", "assistant", "call:", "\n    ", "<parameter=a>"],
 )  # fmt: skip
 def test_a_text_that_repeats_itself_is_read_soon(again: str) -> None:
-    """Whatever is begun over and over; the end that never comes is not looked for from each of them."""
+    """Whatever begins again and again: the end that never comes is not looked for from each of them."""
     ends = "".join(
         (
             "</tool_call>",
