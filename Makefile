@@ -9,14 +9,14 @@ run: setup            ## start the bot (with DISCORD_TOKEN: on Discord; without:
 	@$(PY) -m bot run
 
 test: setup-test      ## set up what the tests need, then run them all
-	@$(PY) -m pytest -n 3 --dist loadfile -m "not soak"
+	@$(PY) -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not soak"
 
 check: setup-test     ## lint, types, migrations and tests, before each commit
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check .
 	@$(PY) -m mypy
 	@$(PY) -m bot migrations
-	@$(PY) -m pytest -n 3 --dist loadfile -m "not soak"
+	@$(PY) -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not soak"
 
 bench: setup-test     ## speed, as ratios within one run on this machine
 	@$(PY) -m bench

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import gc
+import logging
 import os
 import sqlite3
 import sys
 import traceback
 import warnings
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager, nullcontext, suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -92,6 +94,16 @@ setattr(sa.Engine, "__init__", _make_engine_that_shares)  # noqa: B010 - what it
 
 
 @pytest.fixture(autouse=True)
+def log_as_before() -> Iterator[None]:
+    """Take off the handlers what a bot in this process put on them: pytest's own outlive it, and the next
+    test of a full disk would find nothing in its log."""
+    before = [(handler, list(handler.filters)) for handler in logging.getLogger().handlers]
+    yield
+    for handler, filters in before:
+        handler.filters[:] = filters
+
+
+@pytest.fixture(autouse=True)
 def discords_rules(request: pytest.FixtureRequest) -> Generator[None]:
     """Hold every request to a local Discord, its answers and its events to Discord's documented rules."""
     if "bot.local.rest" not in sys.modules:  # nothing of Discord was imported
@@ -157,8 +169,38 @@ def _in_process(found: list[str]) -> Iterator[None]:
         yield
 
 
-def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
-    """A soak has its own, longer limit; a bot on SimCord has time to come to rest."""
+LONG = (
+    "bot/features/test_gate_rights.py",
+    "contracts/test_isolation.py",
+    "engine/llm/local/test_server.py",
+    "contracts/test_lost_commits.py",
+    "engine/packages/test_packages.py",
+    "test_migrations.py",
+    "flows/test_kill_points.py",
+    "soak/test_crash.py",
+    "flows/test_scenarios.py",
+    "flows/test_policy.py",
+    "bot/local/page/test_steady.py",
+    "bot/local/page/test_use.py",
+    "engine/domain/test_any_text.py",
+    "contracts/test_words.py",
+    "test_wheel.py",
+    "bot/app/test_cli.py",
+    "contracts/test_attachments.py",
+    "contracts/test_subtree_cap_gate.py",
+    "contracts/test_cap.py",
+    "contracts/test_canary.py",
+    "engine/tools/test_run_files.py",
+    "providers/test_families.py",
+    "contracts/test_months.py",
+)
+"""The files that take longest: a worker that begins one of them last would leave the others idle."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long files come first; a soak has its own, longer limit; a bot on SimCord has time to come to rest."""
+    order = {Path(__file__).parent / name: place for place, name in enumerate(LONG)}
+    items.sort(key=lambda item: order.get(item.path, len(order)))
     for item in items:
         if "simcord_env" in getattr(item, "fixturenames", ()) and not item.get_closest_marker("simcord"):
             item.add_marker(pytest.mark.simcord(settle_timeout=SETTLE_S))

@@ -445,7 +445,9 @@ def test_no_end_is_over_words_that_nobody_acted_on(
     backend: str, runs: int, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     """Messages of people between every kind of ending, on both stores; three times as often on SQLite."""
-    logging.getLogger("engine").setLevel(logging.CRITICAL)
+    log = logging.getLogger("engine")
+    request.addfinalizer(partial(log.setLevel, log.level))
+    log.setLevel(logging.CRITICAL)
     with _database(backend, tmp_path, request) as (loop, db):
         machine: Any = partial(Words, loop, db, tmp_path)
         run_machine(
